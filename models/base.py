@@ -1,0 +1,117 @@
+"""The contract of every expert, and what passes between an expert and the recommender.
+
+An expert reads a user's window and says which items may be next. It keeps what it has learned in bounded tables, and it
+does two things only:
+
+1. `read(queries)` gives a `Reading`: pure, repeatable, never grows anything. From a reading the recommender asks first for
+   proposals, then for the scores of all candidates, its own and the other experts'.
+2. `learn(events)` is the only place where its state changes, besides `forget_*`, which the vocabulary's expiry calls.
+
+An expert may offer several *columns*: variants that share one table, such as popularities of several half-lives. Each
+column is one expert in the eyes of the ranker.
+
+Shapes: B queries, L window length, C candidates for a query, E columns of this expert, K columns of all experts.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream.snapshots import State
+from stream.windows import WindowView
+
+Rows = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One scorer of the ranker: its name in metrics and reasons, and how many candidates it may propose."""
+
+    name: str
+    proposals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """B requests for a list: the windows as they are, and for each the items that must not be offered.
+
+    `excluded` holds the item rows of query b at ``[starts[b], starts[b + 1])``.
+    """
+
+    windows: WindowView
+    starts: npt.NDArray[np.int64]  # (B + 1,)
+    excluded: Rows
+
+    def __len__(self) -> int:
+        return len(self.windows.users)
+
+    def excluded_of(self, b: int) -> Rows:
+        """Item rows that query `b` must not be offered."""
+        return self.excluded[self.starts[b] : self.starts[b + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """B interactions to learn from, in the order in which they happened.
+
+    `before.now_ms` is each event's time; `before` holds the window just before it. `training_share` is the part of the
+    events, in [0, 1], that the network may train on: a journaled decision, the first thing to be shed under load.
+    """
+
+    before: WindowView
+    items: Rows  # (B,)
+    weights: Floats  # (B,)
+    training_share: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class Reading(ABC):
+    """What one expert says to B queries."""
+
+    @abstractmethod
+    def propose(self) -> Rows:
+        """Best items by column, best first: (B, E, P), P the largest `Column.proposals`; -1 where there are no more.
+
+        Never an excluded item.
+        """
+
+    @abstractmethod
+    def score(self, candidates: Rows) -> Floats:
+        """Log features of `candidates` (B, C), rows or -1: (B, C, E), finite, >= 0; 0 means no evidence at all."""
+
+
+class Expert(ABC):
+    """One family of scorers over one state."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @abstractmethod
+    def read(self, queries: Queries) -> Reading:
+        """Score by what has been learned so far. Pure: item rows never learned from are simply unknown."""
+
+    @abstractmethod
+    def learn(self, events: Events) -> None:
+        """Learn from each event in order; tables grow up to the largest row met."""
+
+    @abstractmethod
+    def forget_items(self, dead: Mask) -> None:
+        """Remove every trace of the item rows marked in `dead` (rows beyond its end live on): they will be reused."""
+
+    @abstractmethod
+    def forget_users(self, dead: Mask) -> None:
+        """Remove every trace of the user rows marked in `dead`: they will be reused."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """A copy of everything that decides future readings."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Take back what `state` gave; from then on both behave the same, bit for bit."""
