@@ -1,0 +1,298 @@
+"""Every setting, its default and its limits: one frozen model for each section.
+
+The rules of a setting's value stand here; where values come from, and how an error becomes a sentence, stands in
+`configuration`. `springtide.example.toml` explains each key to the user.
+
+Some settings change what the same events teach, such as the length of a window. They are listed in `STATE_CHANGING`,
+and `Settings.settings_hash` tells a snapshot made under other ones apart. The rest (addresses, limits of a batch,
+metrics) may change between two runs.
+"""
+
+import hashlib
+import ipaddress
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from consumers.durations import Duration
+from stream.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "SPRINGTIDE_"
+ENVIRONMENT_DELIMITER = "__"
+
+TopicName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _none_from_text(value: object) -> object:
+    # TOML has no null.
+    return None if value == "none" else value
+
+
+class Section(BaseModel):
+    """A table of the settings file: frozen, and without room for unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Application(Section):
+    """Who this task is."""
+
+    # Names the consumer group, the transactional id and the journal topic, and is part of every rec_id.
+    name: TopicName = "springtide"
+
+
+class Kafka(Section):
+    """How to reach the broker."""
+
+    bootstrap: Name = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str = ""
+    sasl_password_file: Annotated[Path | None, BeforeValidator(_none_from_text)] = None
+    ssl_cafile: Annotated[Path | None, BeforeValidator(_none_from_text)] = None
+    allow_plaintext: bool = False
+
+    @model_validator(mode="after")
+    def _secure(self) -> Self:
+        if "PLAINTEXT" in self.security_protocol and not self.allow_plaintext and not _all_loopback(self.bootstrap):
+            message = (
+                f"{self.security_protocol} would send data unencrypted to {self.bootstrap}: "
+                "use SSL or SASL_SSL, or set kafka.allow_plaintext = true where the network is trusted"
+            )
+            raise ValueError(message)
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password_file):
+            message = f"{self.security_protocol} needs kafka.sasl_username and kafka.sasl_password_file"
+            raise ValueError(message)
+        for key in ("sasl_password_file", "ssl_cafile"):
+            path = getattr(self, key)
+            if path is not None and not path.is_file():
+                message = f"{key} names {path}, which does not exist"
+                raise ValueError(message)
+        return self
+
+    def sasl_password(self) -> str | None:
+        """Content of the password file without its last newline; SettingsError where it cannot be read."""
+        if self.sasl_password_file is None:
+            return None
+        try:
+            return self.sasl_password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            message = f"kafka.sasl_password_file {self.sasl_password_file} cannot be read ({error.strerror}): mount it."
+            raise SettingsError(message) from error
+
+
+def _all_loopback(bootstrap: str) -> bool:
+    return all(_is_loopback(server.strip().rpartition(":")[0].strip("[]")) for server in bootstrap.split(","))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Fields(Section):
+    """What the fields of an event are called in the input topic."""
+
+    type: Name = "type"
+    event_id: Name = "event_id"
+    user_id: Name = "user_id"
+    item_id: Name = "item_id"
+    event_type: Name = "event_type"
+    event_time: Name = "event_time"
+    session_id: Name = "session_id"
+    value: Name = "value"
+
+
+class Input(Section):
+    """What is read, and from where on."""
+
+    topic: TopicName = "interactions"
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    start: str = "earliest"
+    max_value_bytes: Annotated[int, Field(ge=1_024, le=8_388_608)] = 1_048_576
+    fields: Fields = Fields()
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _known_start(cls, value: object) -> object:
+        text = value.isoformat() if isinstance(value, datetime) else value
+        if not isinstance(text, str):
+            return text
+        if text not in {"earliest", "latest"} and _time_ms(text) is None:
+            message = "must be 'earliest', 'latest' or a time with a zone such as '2026-03-01T12:00:00Z'"
+            raise ValueError(message)
+        return text
+
+    def start_time_ms(self) -> int | None:
+        """Record timestamp to start at, epoch milliseconds; None for earliest and latest."""
+        return _time_ms(self.start)
+
+
+def _time_ms(text: str) -> int | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if time.tzinfo is None else int(time.timestamp() * 1000)
+
+
+Role = Literal["exposure", "negative", "ignore"]
+
+
+def _weight_or_role(value: object) -> object:
+    try:
+        weight = float(value)  # type: ignore[arg-type]  # what it does not take raises
+    except (TypeError, ValueError):
+        weight = math.nan
+    if value in get_args(Role):
+        return value
+    if not 0 < weight <= 100:
+        message = "must be a weight above 0 and at most 100, or 'exposure', 'negative' or 'ignore'"
+        raise ValueError(message)
+    return weight
+
+
+class Events(Section):
+    """What each event type means: a weight to learn with, or a role."""
+
+    types: dict[Name, Annotated[float | Role, BeforeValidator(_weight_or_role)]] = {}
+    negative_below: Annotated[float | None, BeforeValidator(_none_from_text)] = None
+
+
+class Cleaning(Section):
+    """What is let through."""
+
+    future: Duration = Duration.parse("5m")
+    grace: Duration = Duration.parse("1m")
+    dedupe_ids: Annotated[int, Field(ge=0, le=100_000_000)] = 100_000
+
+
+class Windows(Section):
+    """What is remembered of each user."""
+
+    length: Annotated[int, Field(ge=2, le=1_024)] = 64
+    span: Duration = Duration.parse("90d")
+    users: Annotated[int, Field(ge=10, le=100_000_000)] = 200_000
+
+
+class Models(Section):
+    """How the experts learn."""
+
+    items: Annotated[int, Field(ge=10, le=10_000_000)] = 100_000
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    micro_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
+    training_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+class Network(Section):
+    """The Transformer over the window."""
+
+    enabled: bool = True
+
+
+class Publish(Section):
+    """What goes out."""
+
+    topic: TopicName = "recommendations"
+    k: Annotated[int, Field(ge=1, le=100)] = 10
+    max_age: Annotated[Duration | None, BeforeValidator(_none_from_text)] = None
+    coalesce: bool = False
+
+
+class Serving(Section):
+    """What may be recommended."""
+
+    repeats: Literal["learned", "never"] = "learned"
+
+
+class State(Section):
+    """Where snapshots are kept, and how often one is made."""
+
+    dir: Path = Path("springtide-state")
+    snapshot_every: Duration = Duration.parse("60s")
+
+
+class Batch(Section):
+    """How much goes into one transaction."""
+
+    max_records: Annotated[int, Field(ge=1, le=100_000)] = 1_024
+    latency: Duration = Duration.parse("20ms")
+
+
+class Metrics(Section):
+    """Where /metrics, /livez and /readyz are served."""
+
+    enabled: bool = True
+    host: Name = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9464
+
+
+STATE_CHANGING: dict[str, set[str] | None] = {
+    "input": {"topic", "max_value_bytes", "fields"},
+    "events": None,
+    "cleaning": None,
+    "windows": None,
+    "models": None,
+    "network": None,
+    "publish": {"k"},  # the quality of the published lists is part of the state
+    "serving": None,
+}
+"""Settings that decide what the same events teach: for each section its keys, None for all."""
+
+
+class Settings(BaseSettings):
+    """All settings of one task; `configuration.load` is the way to get one."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter=ENVIRONMENT_DELIMITER,
+    )
+
+    application: Application = Application()
+    kafka: Kafka = Kafka()
+    input: Input = Input()
+    events: Events = Events()
+    cleaning: Cleaning = Cleaning()
+    windows: Windows = Windows()
+    models: Models = Models()
+    network: Network = Network()
+    publish: Publish = Publish()
+    serving: Serving = Serving()
+    state: State = State()
+    batch: Batch = Batch()
+    metrics: Metrics = Metrics()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file; there are no other sources."""
+        return env_settings, init_settings
+
+    def state_changing(self) -> dict[str, Any]:
+        """Return the settings that decide what the same events teach, as plain values by section."""
+        everything = self.model_dump(mode="json")
+        return {
+            section: {key: value for key, value in everything[section].items() if keys is None or key in keys}
+            for section, keys in STATE_CHANGING.items()
+        }
+
+    def settings_hash(self) -> str:
+        """Return a hash of `state_changing`: 16 hex digits, equal for equal values whatever their source."""
+        canonical = json.dumps(self.state_changing(), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from consumers.settings import Events, Input, Kafka, Settings
+
+
+def hash_with(**sections: dict[str, object]) -> str:
+    return Settings.model_validate(sections).settings_hash()
+
+
+def test_hash_tells_state_changing_settings_from_the_rest() -> None:
+    base = hash_with()
+
+    assert hash_with(windows={"length": 32}) != base
+    assert hash_with(publish={"k": 20}) != base
+    assert hash_with(events={"types": {"buy": 3}}) != base
+    assert hash_with(publish={"topic": "lists"}, metrics={"port": 1}, state={"dir": "x"}) == base
+
+
+def test_hash_depends_on_values_not_on_how_they_are_written() -> None:
+    assert hash_with(windows={"span": "48h"}) == hash_with(windows={"span": "2d"})
+
+
+@pytest.mark.parametrize("bootstrap", ["127.0.0.1:9092", "localhost:1", "[::1]:9092", "127.0.0.1:1,localhost:2"])
+def test_plaintext_is_allowed_on_loopback(bootstrap: str) -> None:
+    assert Kafka(bootstrap=bootstrap).bootstrap == bootstrap
+
+
+@pytest.mark.parametrize("bootstrap", ["kafka:9092", "10.0.0.1:9092", "127.0.0.1:9092,kafka:9092"])
+def test_plaintext_beyond_loopback_must_be_allowed_in_as_many_words(bootstrap: str) -> None:
+    with pytest.raises(ValueError, match=r"kafka\.allow_plaintext = true"):
+        Kafka(bootstrap=bootstrap)
+
+    assert Kafka(bootstrap=bootstrap, allow_plaintext=True).bootstrap == bootstrap
+
+
+def test_password_comes_from_a_file_without_its_newline(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("open sesame \n")
+    kafka = Kafka(bootstrap="kafka:9093", security_protocol="SASL_SSL", sasl_username="tide", sasl_password_file=secret)
+
+    assert kafka.sasl_password() == "open sesame "
+
+
+def test_start_time_is_read_as_epoch_milliseconds() -> None:
+    assert Input(start="1970-01-01T01:00:00.250+01:00").start_time_ms() == 250
+    assert Input(start="latest").start_time_ms() is None
+
+
+def test_event_types_take_a_weight_or_a_role() -> None:
+    events = Events.model_validate({"types": {"buy": "3", "seen": "exposure"}})
+
+    assert events.types == {"buy": 3.0, "seen": "exposure"}
