@@ -136,8 +136,8 @@ def _unknown_sentence(name: str, where: str, keys: Sequence[str]) -> str:
 
 def _wrong_value_sentence(error: ErrorDetails, variables: set[str], source: Path | None) -> str:
     keys = [str(part) for part in error["loc"]]
-    if error["type"] == "value_error" and len(keys) == 1:
-        return f"Settings of {keys[0]}: {error['ctx']['error']}."
+    if error["type"] == "value_error" and isinstance(error["input"], dict):
+        return f"Settings of {'.'.join(keys)}: {error['ctx']['error']}."
     where = "in the environment" if _variable(keys) in variables else f"in {source}"
     return f"Setting {'.'.join(keys)} {where} is {error['input']!r}, but {_rule(error)}."
 

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumers.formats import column_names, read_blocks
-from consumers.settings import Fields
 from stream.errors import FileFormatError
+from stream.fields import FieldMap
 
 KNOWN_NAMES = {
     "user": ("userid", "user", "uid", "visitorid", "customerid", "memberid", "userpseudoid", "anonymousid"),
@@ -73,11 +73,11 @@ class EventBatch:
             *(pick(column) for column in (self.values, self.types, self.sessions, self.ids)),
         )
 
-    def messages(self, names: Fields, source: str | None = None) -> list[bytes]:
-        """Encode each event as the JSON of an interaction, its fields called as in `names`.
+    def messages(self, names: FieldMap, source: str | None = None) -> list[bytes]:
+        """Encode each event as the JSON of an interaction, its fields where `names` says.
 
         Without a column of ids an event gets the id ``<source>:<row>``, or none where `source` is None; then the log's
-        offset will be its identity.
+        offset will be its identity. `session_id` is for other readers of the topic.
         """
         ids = [f"{source}:{row}" for row in self.rows] if self.ids is None and source is not None else self.ids
         columns: dict[str, Sequence[Any] | None] = {
@@ -86,15 +86,12 @@ class EventBatch:
             names.item_id: self.items,
             names.event_type: self.types,
             names.event_time: self.times_ms.tolist(),
-            names.session_id: self.sessions,
+            "session_id": self.sessions,
             names.value: self.values,
         }
-        present = {name: column for name, column in columns.items() if column is not None}
+        present = {name: column for name, column in columns.items() if name and column is not None}
         encode = msgspec.json.Encoder().encode
-        return [
-            encode({name: cell for name, cell in zip(present, cells, strict=True) if cell is not None})
-            for cells in zip(*present.values(), strict=True)
-        ]
+        return [encode(_tree(present, cells)) for cells in zip(*present.values(), strict=True)]
 
 
 class EventFile:
@@ -253,6 +250,20 @@ def _resolve(path: Path, names: Sequence[str], chosen: dict[str, str]) -> dict[s
             message = f"No column of {path} is known to be the {role}, {found}: name it with --columns {role}=NAME."
             raise FileFormatError(message)
     return columns
+
+
+def _tree(paths: Iterable[str], cells: Iterable[Any]) -> dict[str, Any]:
+    """Put each cell that is not None at its path, such as ``properties.item``."""
+    root: dict[str, Any] = {}
+    for path, cell in zip(paths, cells, strict=True):
+        if cell is None:
+            continue
+        *parents, leaf = path.split(".")
+        branch = root
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[leaf] = cell
+    return root
 
 
 def _texts(column: pa.ChunkedArray) -> list[Any]:

@@ -14,13 +14,15 @@ import json
 import math
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consumers.durations import Duration
 from stream.errors import SettingsError
+from stream.fields import FieldMap
+from stream.policy import EventPolicy, Role
 
 ENVIRONMENT_PREFIX = "SPRINGTIDE_"
 ENVIRONMENT_DELIMITER = "__"
@@ -99,16 +101,30 @@ def _is_loopback(host: str) -> bool:
 
 
 class Fields(Section):
-    """What the fields of an event are called in the input topic."""
+    """Where the fields of an event stand in the input topic; see `stream.fields.FieldMap`."""
 
-    type: Name = "type"
-    event_id: Name = "event_id"
-    user_id: Name = "user_id"
-    item_id: Name = "item_id"
-    event_type: Name = "event_type"
-    event_time: Name = "event_time"
-    session_id: Name = "session_id"
-    value: Name = "value"
+    user_id: str = "user_id"
+    item_id: str = "item_id"
+    event_time: str = "event_time"
+    type: str = "type"
+    event_id: str = "event_id"
+    event_type: str = "event_type"
+    value: str = "value"
+    items: str = "items"
+    k: str = "k"
+    exclude: str = "exclude"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        try:
+            self.field_map()
+        except SettingsError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+    def field_map(self) -> FieldMap:
+        """Return the same as the decoder takes it."""
+        return FieldMap(**self.model_dump())
 
 
 class Input(Section):
@@ -118,6 +134,7 @@ class Input(Section):
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     start: str = "earliest"
     max_value_bytes: Annotated[int, Field(ge=1_024, le=8_388_608)] = 1_048_576
+    integer_ids: bool = False
     fields: Fields = Fields()
 
     @field_validator("start", mode="before")
@@ -144,27 +161,28 @@ def _time_ms(text: str) -> int | None:
     return None if time.tzinfo is None else int(time.timestamp() * 1000)
 
 
-Role = Literal["exposure", "negative", "ignore"]
-
-
 def _weight_or_role(value: object) -> object:
+    if value in {role.value for role in Role}:
+        return value
     try:
         weight = float(value)  # type: ignore[arg-type]  # what it does not take raises
     except (TypeError, ValueError):
         weight = math.nan
-    if value in get_args(Role):
-        return value
-    if not 0 < weight <= 100:
-        message = "must be a weight above 0 and at most 100, or 'exposure', 'negative' or 'ignore'"
-        raise ValueError(message)
-    return weight
+    if 0 < weight <= 100:
+        return weight
+    message = f"must be a weight above 0 and at most 100, or one of {', '.join(repr(role.value) for role in Role)}"
+    raise ValueError(message)
 
 
 class Events(Section):
     """What each event type means: a weight to learn with, or a role."""
 
-    types: dict[Name, Annotated[float | Role, BeforeValidator(_weight_or_role)]] = {}
+    types: dict[Name, Annotated[float | str, BeforeValidator(_weight_or_role)]] = {}
     negative_below: Annotated[float | None, BeforeValidator(_none_from_text)] = None
+
+    def policy(self) -> EventPolicy:
+        """Return the table of roles that these settings and the defaults make."""
+        return EventPolicy(self.types, self.negative_below)
 
 
 class Cleaning(Section):
@@ -236,7 +254,7 @@ class Metrics(Section):
 
 
 STATE_CHANGING: dict[str, set[str] | None] = {
-    "input": {"topic", "max_value_bytes", "fields"},
+    "input": {"topic", "max_value_bytes", "integer_ids", "fields"},
     "events": None,
     "cleaning": None,
     "windows": None,

@@ -68,8 +68,13 @@ def test_printed_settings_load_as_the_same(file: Path) -> None:
         ),
         (
             "[events.types]\nbuy = 'yes'",
-            "Setting events.types.buy in FILE is 'yes', but must be a weight above 0 and at most 100, or 'exposure', "
-            "'negative' or 'ignore'.",
+            "Setting events.types.buy in FILE is 'yes', but must be a weight above 0 and at most 100, or one of "
+            "'learn', 'negative', 'exposure', 'ignore'.",
+        ),
+        (
+            "[input.fields]\nvalue = 'k'",
+            "Settings of input.fields: The field k is mapped to 'k', which is taken by another; map each field to a "
+            'place of its own, and set those that the topic does not have to "".',
         ),
         (
             "[input]\nstart = 'monday'",

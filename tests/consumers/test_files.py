@@ -9,8 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from consumers.files import EventBatch, EventFile, by_time, parse_columns
-from consumers.settings import Fields
 from stream.errors import FileFormatError
+from stream.events import Decoder, Interaction
+from stream.fields import FieldMap
+from stream.log import Record
 
 
 def csv(folder: Path, *lines: str) -> Path:
@@ -128,27 +130,36 @@ def test_column_choices_are_parsed() -> None:
             parse_columns(wrong)
 
 
-def test_messages_carry_what_is_known_under_the_names_of_the_topic(tmp_path: Path) -> None:
-    batch = only(csv(tmp_path, "user,item,ts,rating,event", "u,é,1,4.5,view", "u,j,2,,"))
+def test_messages_carry_what_is_known(tmp_path: Path) -> None:
+    batch = only(csv(tmp_path, "user,item,ts,rating,event,session", "u,é,1,4.5,view,s", "u,j,2,,,"))
 
-    assert [json.loads(message) for message in batch.messages(Fields(user_id="uid"), source="events.csv")] == [
+    assert [json.loads(message) for message in batch.messages(FieldMap(), source="a.csv")] == [
         {
-            "event_id": "events.csv:0",
-            "uid": "u",
+            "event_id": "a.csv:0",
+            "user_id": "u",
             "item_id": "é",
             "event_type": "view",
             "event_time": 1000,
+            "session_id": "s",
             "value": 4.5,
         },
-        {"event_id": "events.csv:1", "uid": "u", "item_id": "j", "event_time": 2000},
+        {"event_id": "a.csv:1", "user_id": "u", "item_id": "j", "event_time": 2000},
     ]
-    assert "event_id" not in json.loads(batch.messages(Fields())[0])
+    assert "event_id" not in json.loads(batch.messages(FieldMap())[0])
+
+
+def test_messages_are_what_the_decoder_reads(tmp_path: Path) -> None:
+    batch = only(csv(tmp_path, "user,item,ts,rating,event", "u,i,1767225600,4.5,view"))
+    names = FieldMap(user_id="who.id", item_id="who.what", event_time="at", value="", event_id="nr")
+    record = Record("interactions", 0, 0, -1, b"u", batch.messages(names, source="a.csv")[0])
+
+    assert Decoder(names).decode(record).events == (Interaction("a.csv:0", "u", "i", 1_767_225_600_000, "view"),)
 
 
 def test_ids_of_the_file_are_kept(tmp_path: Path) -> None:
     batch = only(csv(tmp_path, "user,item,ts,event_id", "u,i,1,mine"))
 
-    assert json.loads(batch.messages(Fields(), source="events.csv")[0])["event_id"] == "mine"
+    assert json.loads(batch.messages(FieldMap(), source="events.csv")[0])["event_id"] == "mine"
 
 
 def test_sorting_keeps_ties_in_file_order(tmp_path: Path) -> None:

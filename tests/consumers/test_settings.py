@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from consumers.settings import Events, Input, Kafka, Settings
+from stream.fields import FieldMap
+from stream.policy import Role
 
 
 def hash_with(**sections: dict[str, object]) -> str:
@@ -52,3 +54,15 @@ def test_event_types_take_a_weight_or_a_role() -> None:
     events = Events.model_validate({"types": {"buy": "3", "seen": "exposure"}})
 
     assert events.types == {"buy": 3.0, "seen": "exposure"}
+
+
+def test_fields_are_those_of_the_decoder() -> None:
+    assert Input().fields.field_map() == FieldMap()
+    assert Input.model_validate({"fields": {"user_id": "a.b"}}).fields.field_map() == FieldMap(user_id="a.b")
+
+
+def test_policy_follows_the_table() -> None:
+    policy = Events.model_validate({"types": {"buy": 3}, "negative_below": 2}).policy()
+
+    assert policy.judge("buy", None) == (Role.LEARN, 3.0)
+    assert policy.judge("buy", 1.0) == (Role.NEGATIVE, 1.0)
