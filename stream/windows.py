@@ -180,8 +180,7 @@ def _extend(  # type: ignore[no-untyped-def]
         while place < count and times[user, place] > time:
             place += 1
         before_lengths[b] = _copy(items, times, user, place, count, time - span, before_items[b], before_times[b])
-        in_span = count == 0 or times[user, 0] - time <= span
-        if user >= 0 and new_items[b] >= 0 and place < length and in_span:
+        if user >= 0 and new_items[b] >= 0 and place < length:
             count = min(count + 1, length)
             for j in range(count - 1, place, -1):
                 items[user, j] = items[user, j - 1]

@@ -69,9 +69,13 @@ def test_the_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
 
 
 def test_the_newest_three_are_kept_by_epoch_and_sequence(tmp_path: Path) -> None:
-    for epoch, sequence in [(0, 9), (0, 1_000_000_000_000_000), (1, 2), (1, 10), (2, 1)]:
+    for epoch, sequence in [(0, 2_000_000_000_000), (1, 999_999_999_999), (1, 1_000_000_000_000), (2, 1)]:
         save(tmp_path, STATE, manifest(sequence, epoch))
-    assert names(tmp_path) == ["snapshot-0002-000000000001", "snapshot-0001-000000000010", "snapshot-0001-000000000002"]
+    assert names(tmp_path) == [
+        "snapshot-0002-000000000001",
+        "snapshot-0001-1000000000000",
+        "snapshot-0001-999999999999",
+    ]
     assert len(list(tmp_path.iterdir())) == 3
 
 
