@@ -85,6 +85,14 @@ class Reading(ABC):
     def score(self, candidates: Rows) -> Floats:
         """Log features of `candidates` (B, C), rows or -1: (B, C, E), finite, >= 0; 0 means no evidence at all."""
 
+    def mass(self) -> Floats | None:
+        """How much raw evidence stands behind each column (B, E); None where the expert does not count any."""
+        return None
+
+    def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
+        """Window positions that speak most for item n of query n in column n: (n, 2), -1 where there is none to name."""
+        return np.full((len(queries), 2), -1, np.int32)
+
 
 class Expert(ABC):
     """One family of scorers over one state."""

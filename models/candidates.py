@@ -1,0 +1,38 @@
+"""Candidates: the union of what the experts propose.
+
+Taken in rounds, every column's best first, then every column's second best, so that a crowd of proposals cuts each
+column's tail and nobody's head. An item nobody proposes cannot be in the list, and counts as a miss in every test.
+"""
+
+import numpy as np
+
+from models.base import Rows
+from stream.kernels import kernel
+
+MOST = 160
+"""Candidates of one query at most; bounds the cost of scoring it."""
+
+
+def union(proposals: Rows, most: int = MOST) -> Rows:
+    """Distinct rows of (B, K, P) proposals in rounds: (B, C), -1 behind the last; C at least 1."""
+    merged = _in_rounds(proposals, most, int(proposals.max(initial=0)) + 1)
+    widest = int((merged >= 0).sum(axis=1).max(initial=1))
+    return np.ascontiguousarray(merged[:, : max(widest, 1)])
+
+
+@kernel
+def _in_rounds(proposals, most, item_rows):  # type: ignore[no-untyped-def]
+    queries, columns, rounds = proposals.shape
+    merged = np.full((queries, most), -1, np.int32)
+    taken = np.full(item_rows, -1, np.int64)
+    for b in range(queries):
+        count = 0
+        for place in range(rounds):
+            for column in range(columns):
+                item = proposals[b, column, place]
+                if item < 0 or taken[item] == b or count == most:
+                    continue
+                taken[item] = b
+                merged[b, count] = item
+                count += 1
+    return merged

@@ -1,0 +1,118 @@
+"""Sparse evidence: the reading of every expert that knows something about few items.
+
+For each query an expert lists the items it has evidence for, with one raw score a column. From that, everything the
+recommender asks for follows in one way for all of them:
+
+- proposals: the items of the largest scores;
+- the log feature of an item: ``log(p + 1e-4) - log(1e-4)`` with ``p = score / (sum of scores + prior)``. The prior, in the
+  units of the score, keeps little evidence from looking like certainty.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Column, Floats, Reading, Rows
+from stream.kernels import kernel
+
+FLOOR = 1e-4
+"""Share below which evidence does not count; also the origin of the log feature."""
+
+
+class Evidence(Reading):
+    """Items and raw scores for B queries.
+
+    Parameters
+    ----------
+    columns, priors
+        E columns and their priors.
+    starts, rows, scores
+        Query b has evidence for the distinct item rows ``rows[starts[b]:starts[b + 1]]`` with raw scores (n, E), >= 0.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        priors: Sequence[float],
+        starts: npt.NDArray[np.int64],
+        rows: Rows,
+        scores: Floats,
+    ) -> None:
+        self._columns = columns
+        self._starts = starts
+        self._rows = rows
+        self._scores = scores
+        self._mass = _sums(starts, scores)
+        self._norms = self._mass + np.asarray(priors, np.float32)
+        self._item_rows = int(rows.max(initial=-1)) + 1
+
+    def mass(self) -> Floats:
+        """See Reading."""
+        return self._mass
+
+    def propose(self) -> Rows:
+        """See Reading."""
+        limits = np.array([column.proposals for column in self._columns], np.int64)
+        return _top(self._starts, self._rows, self._scores, limits)
+
+    def score(self, candidates: Rows) -> Floats:
+        """See Reading."""
+        rows = max(self._item_rows, int(candidates.max(initial=-1)) + 1)
+        return _log_features(self._starts, self._rows, self._scores, self._norms, candidates, rows)
+
+
+@kernel
+def _sums(starts, scores):  # type: ignore[no-untyped-def]
+    sums = np.zeros((len(starts) - 1, scores.shape[1]), np.float32)
+    for b in range(len(starts) - 1):
+        for n in range(starts[b], starts[b + 1]):
+            for e in range(scores.shape[1]):
+                sums[b, e] += scores[n, e]
+    return sums
+
+
+@kernel
+def _top(starts, rows, scores, limits):  # type: ignore[no-untyped-def]
+    """Best rows of each column, ties in order of appearance: (B, E, P)."""
+    queries, columns, most = len(starts) - 1, len(limits), limits.max()
+    best = np.full((queries, columns, most), -1, np.int32)
+    values = np.zeros((columns, most), np.float32)
+    for b in range(queries):
+        values[:] = 0
+        for n in range(starts[b], starts[b + 1]):
+            for e in range(columns):
+                value = scores[n, e]
+                last = limits[e] - 1
+                if value <= values[e, last]:
+                    continue
+                while last > 0 and values[e, last - 1] < value:
+                    values[e, last] = values[e, last - 1]
+                    best[b, e, last] = best[b, e, last - 1]
+                    last -= 1
+                values[e, last] = value
+                best[b, e, last] = rows[n]
+    return best
+
+
+@kernel
+def _log_features(starts, rows, scores, norms, candidates, item_rows):  # type: ignore[no-untyped-def]
+    queries, width = candidates.shape
+    columns = scores.shape[1]
+    features = np.zeros((queries, width, columns), np.float32)
+    place = np.full(item_rows, -1, np.int32)
+    for b in range(queries):
+        for c in range(width):
+            if candidates[b, c] >= 0:
+                place[candidates[b, c]] = c
+        for n in range(starts[b], starts[b + 1]):
+            c = place[rows[n]]
+            if c < 0:
+                continue
+            for e in range(columns):
+                if scores[n, e] > 0:
+                    features[b, c, e] = np.log1p(scores[n, e] / norms[b, e] / FLOOR)
+        for c in range(width):
+            if candidates[b, c] >= 0:
+                place[candidates[b, c]] = -1
+    return features

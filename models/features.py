@@ -1,0 +1,77 @@
+"""What the ranker sees of a candidate: the mixture, every expert, the item itself, and the user's history with it.
+
+``F = 1 + K + PLAIN`` features in this order: the mixture's log probability; the K experts' log features; four numbers of the
+item (log age in hours, log idle minutes, log count, count <= 2); and, for items of the window, twelve of its place there
+(met, is the last, is the second last, 1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h,
+1 d, 7 d). Numbers are scaled by .2 so that one learning rate fits all; flags stay 0 or 1.
+"""
+
+import numpy as np
+
+from models.base import Floats, Queries, Rows
+from models.items import ItemStatistics
+from stream.kernels import kernel
+
+SCALE = 0.2
+MIX_FLOOR = 1e-6
+_ITEM, _OWN = 4, 12
+PLAIN = _ITEM + _OWN
+GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN
+"""What the plain features are called in reasons."""
+
+_SINCE_MINUTES = np.array([1.0, 10.0, 60.0, 360.0, 1_440.0, 10_080.0])
+
+
+def features(queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, items: ItemStatistics) -> Floats:
+    """Features (B, C, F) from the experts' log features `raw` (B, C, K) and the mixture's probabilities (B, C)."""
+    windows = queries.windows
+    result: Floats = _features(
+        candidates, raw, mixture, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
+        items.counts, items.first_ms, items.last_ms,
+    )  # fmt: skip
+    return result
+
+
+@kernel
+def _features(candidates, raw, mixture, items, times_ms, lengths, now_ms, counts, first_ms, last_ms):  # type: ignore[no-untyped-def]
+    queries, width, experts = raw.shape
+    result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
+    place = np.full(max(candidates.max(), items.max() if items.size else 0) + 1, -1, np.int32)
+    own = 1 + experts + _ITEM
+    for b in range(queries):
+        for c in range(width):
+            item = candidates[b, c]
+            if item < 0:
+                break
+            place[item] = c
+            row = result[b, c]
+            row[0] = SCALE * np.log1p(mixture[b, c] / MIX_FLOOR)
+            for k in range(experts):
+                row[1 + k] = SCALE * raw[b, c, k]
+            met = counts[item] if item < len(counts) else 0
+            if met > 0:
+                row[1 + experts] = SCALE * np.log1p(max(now_ms[b] - first_ms[item], 0) / 3.6e6)
+                row[2 + experts] = SCALE * np.log1p(max(now_ms[b] - last_ms[item], 0) / 6e4)
+                row[3 + experts] = SCALE * np.log1p(met)
+            row[4 + experts] = met <= 2
+        for j in range(lengths[b]):
+            c = place[items[b, j]]
+            if c < 0:
+                continue
+            row = result[b, c]
+            if row[own] == 0:
+                minutes = max(now_ms[b] - times_ms[b, j], 0) / 6e4
+                row[own] = 1
+                row[own + 1] = j == 0
+                row[own + 2] = j == 1
+                row[own + 3] = SCALE / np.sqrt(1.0 + j)
+                row[own + 5] = SCALE * np.log1p(minutes)
+                for k in range(len(_SINCE_MINUTES)):
+                    row[own + 6 + k] = minutes < _SINCE_MINUTES[k]
+            row[own + 4] += 1
+        for c in range(width):
+            if candidates[b, c] < 0:
+                break
+            place[candidates[b, c]] = -1
+            result[b, c, own + 4] = SCALE * np.log1p(result[b, c, own + 4])
+    return result

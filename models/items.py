@@ -1,0 +1,54 @@
+"""What is known of each item besides its neighbours: how often it was met, first and last.
+
+Memory: 24 bytes an item. Not an expert: the ranker reads it as plain features.
+"""
+
+import numpy as np
+
+from models.base import Events, Mask
+from models.tables import dead_rows, grown
+from stream.snapshots import State
+
+
+class ItemStatistics:
+    """Counts and times by item row; arrays are public to the kernels and grow with the rows met."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(0, np.int64)
+        self.first_ms = np.zeros(0, np.int64)
+        self.last_ms = np.zeros(0, np.int64)
+
+    def learn(self, events: Events) -> None:
+        """Count each event's item."""
+        rows = int(events.items.max(initial=-1)) + 1
+        self.counts, self.first_ms, self.last_ms = (
+            grown(self.counts, rows),
+            grown(self.first_ms, rows),
+            grown(self.last_ms, rows),
+        )
+        times = events.before.now_ms
+        for item, time in zip(events.items.tolist(), times.tolist(), strict=True):
+            if self.counts[item] == 0:
+                self.first_ms[item] = self.last_ms[item] = time
+            self.counts[item] += 1
+            self.last_ms[item] = max(self.last_ms[item], time)
+
+    def forget_items(self, dead: Mask) -> None:
+        """Forget the marked rows."""
+        gone = dead_rows(dead, len(self.counts))
+        self.counts[gone] = self.first_ms[gone] = self.last_ms[gone] = 0
+
+    def state(self) -> State:
+        """A copy of everything."""
+        rows = int(np.flatnonzero(self.counts).max(initial=-1)) + 1
+        return {
+            "counts": self.counts[:rows].copy(),
+            "first_ms": self.first_ms[:rows].copy(),
+            "last_ms": self.last_ms[:rows].copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take back what `state` gave."""
+        self.counts = state["counts"].astype(np.int64)
+        self.first_ms = state["first_ms"].astype(np.int64)
+        self.last_ms = state["last_ms"].astype(np.int64)

@@ -1,0 +1,68 @@
+"""How good a ranking was, from the rank of the one relevant item.
+
+With one relevant item an event, of rank r (0 the best), at cut-off k: HR = recall = [r < k]; precision = HR / k; F1 = 2 HR / (k + 1);
+NDCG = [r < k] / log2(r + 2); MRR = 1 / (r + 1), not cut off. A miss counts 0 in all of them.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+MISS = np.int32(1 << 30)
+"""Rank of an item that was not in the ranking."""
+
+Ranks = npt.NDArray[np.int32]
+
+
+def hit(ranks: Ranks, k: int = 10) -> npt.NDArray[np.float64]:
+    """HR@k of each event: 1 within the first `k`, else 0. Shape of `ranks`."""
+    return (ranks < k).astype(np.float64)
+
+
+def ndcg(ranks: Ranks, k: int = 10) -> npt.NDArray[np.float64]:
+    """NDCG@k of each event. Shape of `ranks`."""
+    return np.where(ranks < k, 1 / np.log2(np.minimum(ranks, k) + 2.0), 0.0)
+
+
+def reciprocal(ranks: Ranks) -> npt.NDArray[np.float64]:
+    """Reciprocal rank of each event, 0 for a miss. Shape of `ranks`."""
+    return np.where(ranks < MISS, 1 / (ranks + 1.0), 0.0)
+
+
+def summary(ranks: Ranks, k: int = 10) -> dict[str, float]:
+    """Means over `ranks` (n,): ``hr@k``, ``ndcg@k``, ``mrr``, and the number of events; zeros when there are none."""
+    if not len(ranks):
+        return {f"hr@{k}": 0.0, f"ndcg@{k}": 0.0, "mrr": 0.0, "events": 0}
+    return {
+        f"hr@{k}": float(hit(ranks, k).mean()),
+        f"ndcg@{k}": float(ndcg(ranks, k).mean()),
+        "mrr": float(reciprocal(ranks).mean()),
+        "events": len(ranks),
+    }
+
+
+class MovingQuality:
+    """Cumulative and moving means of HR@10 and NDCG@10 for S scorers.
+
+    The moving mean is exponential with a memory of `memory` events. Infinite streams need no more than these sums.
+    """
+
+    def __init__(self, scorers: int, memory: int = 10_000) -> None:
+        self._memory = memory
+        self.events = 0
+        self.hits = np.zeros(scorers)
+        self.gains = np.zeros(scorers)
+        self.recent_hits = np.zeros(scorers)
+        self.recent_gains = np.zeros(scorers)
+
+    def observe(self, ranks: Ranks) -> None:
+        """Take the ranks (n, S) of n further events."""
+        if not len(ranks):
+            return
+        hits, gains = hit(ranks), ndcg(ranks)
+        self.events += len(ranks)
+        self.hits += hits.sum(axis=0)
+        self.gains += gains.sum(axis=0)
+        memory = min(self._memory, self.events)
+        fresh = min(len(ranks) / memory, 1.0)
+        self.recent_hits += fresh * (hits.mean(axis=0) - self.recent_hits)
+        self.recent_gains += fresh * (gains.mean(axis=0) - self.recent_gains)

@@ -1,0 +1,161 @@
+"""A mixture of experts: whom to trust, by situation, learned on the log loss.
+
+``P(c) = sum_k pi_k(x) P_k(c)``: P_k is the softmax over the candidates of ``tau_k`` times expert k's log feature, the gate
+``pi = softmax(A x)`` over the experts that have any evidence. A and the temperatures tau follow the gradient of ``-log P(target)``
+by Adagrad (Duchi et al. 2011); predictions use an exponential average of A (Polyak & Juditsky 1992), which is steadier.
+
+The mixture is robust from the first event, since with A = 0 it is the plain average of its experts; the ranker stands
+on it. O(K (C + X)) a query and an update; memory 3 K X doubles.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Floats, Rows
+from stream.kernels import kernel
+from stream.snapshots import State
+
+_GATE_RATE, _GATE_START = 0.15, 0.01
+_TAU_RATE, _TAU_LEAST = 0.05, 0.2
+_AVERAGING = 0.01
+_SILENT = -30.0
+"""Gate logit of an expert without evidence: it gets no weight unless all are silent."""
+
+
+class Mixture:
+    """Gate and temperatures of K experts in contexts of width X."""
+
+    def __init__(self, experts: int, width: int) -> None:
+        self._gate = np.zeros((experts, width))
+        self._gate_squares = np.full((experts, width), _GATE_START)
+        self._gate_average = np.zeros((experts, width))
+        self._tau = np.ones(experts)
+        self._tau_squares = np.ones(experts)
+
+    def predict(self, raw: Floats, sizes: Rows, x: Floats) -> tuple[Floats, Floats]:
+        """Probabilities (B, C) of the candidates, and each expert's part of them (B, C, K), which sum to them.
+
+        `sizes` (B,) is the number of candidates of each query; the rest of its row is padding.
+        """
+        result: tuple[Floats, Floats] = _predict(raw, sizes, x, self._gate_average, self._tau)
+        return result
+
+    def learn(self, raw: Floats, sizes: Rows, x: Floats, targets: Rows, weights: Floats) -> int:
+        """Update after each event, `targets` (B,) being the place of its item among the candidates, or -1.
+
+        Returns how many updates were dropped because they were not finite.
+        """
+        return int(
+            _learn(
+                raw, sizes, x, targets, weights, self._gate, self._gate_squares, self._gate_average,
+                self._tau, self._tau_squares,
+            )
+        )  # fmt: skip
+
+    def state(self) -> State:
+        """A copy of everything."""
+        return {name: table.copy() for name, table in self._tables().items()}
+
+    def restore(self, state: State) -> None:
+        """Take back what `state` gave."""
+        for name, table in self._tables().items():
+            table[...] = state[name]
+
+    def _tables(self) -> dict[str, npt.NDArray[np.float64]]:
+        return {
+            "gate": self._gate,
+            "gate_squares": self._gate_squares,
+            "gate_average": self._gate_average,
+            "tau": self._tau,
+            "tau_squares": self._tau_squares,
+        }
+
+
+@kernel
+def _expert_shares(raw, size, tau, shares):  # type: ignore[no-untyped-def]
+    """Fill `shares` (C, K) with each expert's softmax; return which experts have evidence."""
+    experts = raw.shape[1]
+    heard = np.zeros(experts, np.bool_)
+    for k in range(experts):
+        top = 0.0
+        for c in range(size):
+            top = max(top, raw[c, k])
+        heard[k] = top > 0
+        nothing = np.exp(-tau[k] * top)
+        total = 0.0
+        for c in range(size):
+            share = nothing if raw[c, k] == 0 else np.exp(tau[k] * (raw[c, k] - top))
+            shares[c, k] = share
+            total += share
+        for c in range(size):
+            shares[c, k] /= total
+    return heard
+
+
+@kernel
+def _gate_shares(x, gate, heard):  # type: ignore[no-untyped-def]
+    logits = np.empty(len(gate))
+    for k in range(len(gate)):
+        logits[k] = _SILENT
+        if heard[k]:
+            logits[k] = 0.0
+            for d in range(len(x)):
+                logits[k] += gate[k, d] * x[d]
+    shares = np.exp(logits - logits.max())
+    return shares / shares.sum()
+
+
+@kernel
+def _predict(raw, sizes, x, gate, tau):  # type: ignore[no-untyped-def]
+    queries, width, experts = raw.shape
+    probabilities = np.zeros((queries, width), np.float32)
+    parts = np.zeros((queries, width, experts), np.float32)
+    shares = np.empty((width, experts))
+    for b in range(queries):
+        heard = _expert_shares(raw[b], sizes[b], tau, shares)
+        pi = _gate_shares(x[b], gate, heard)
+        for c in range(sizes[b]):
+            total = 0.0
+            for k in range(experts):
+                part = pi[k] * shares[c, k]
+                parts[b, c, k] = part
+                total += part
+            probabilities[b, c] = total
+    return probabilities, parts
+
+
+@kernel
+def _learn(raw, sizes, x, targets, weights, gate, gate_squares, gate_average, tau, tau_squares):  # type: ignore[no-untyped-def]
+    _, width, experts = raw.shape
+    shares = np.empty((width, experts))
+    dropped = 0
+    for b in range(len(targets)):
+        target = targets[b]
+        if target < 0:
+            continue
+        heard = _expert_shares(raw[b], sizes[b], tau, shares)
+        pi = _gate_shares(x[b], gate, heard)
+        total = 0.0
+        for k in range(experts):
+            total += pi[k] * shares[target, k]
+        if not (np.isfinite(total) and total > 0):
+            dropped += 1
+            continue
+        for k in range(experts):
+            if not heard[k]:
+                continue
+            responsibility = pi[k] * shares[target, k] / total
+            expected = 0.0
+            for c in range(sizes[b]):
+                expected += shares[c, k] * raw[b, c, k]
+            step = weights[b] * responsibility * (raw[b, target, k] - expected)
+            tau_squares[k] += step * step
+            tau[k] = max(tau[k] + _TAU_RATE * step / np.sqrt(tau_squares[k]), _TAU_LEAST)
+            for d in range(x.shape[1]):
+                step = weights[b] * (responsibility - pi[k]) * x[b, d]
+                gate_squares[k, d] += step * step
+                gate[k, d] += _GATE_RATE * step / np.sqrt(gate_squares[k, d])
+        for k in range(experts):
+            for d in range(x.shape[1]):
+                gate_average[k, d] += _AVERAGING * (gate[k, d] - gate_average[k, d])
+    return dropped

@@ -1,0 +1,208 @@
+"""What everybody does: popularity that fades, overall and among users in the same situation.
+
+Five half-lives over all events (90 min, 6 h, 1 d, 7 d, 10 y), and two of 7 days that see only events of the same situation:
+the same bucket of window length ``floor(log2(1 + length))``, and the same bucket of time since the user's last event (1 min,
+10 min, 1 h, 6 h, 1 d, 7 d and longer). All are tables of one kind: a fading weight for each item, and the list of
+the largest ones.
+
+Fading costs nothing an item: an event adds a weight that grows with time, so that only ratios matter, and before the
+weights leave the range of a double the table is brought to a new origin. All items of a table fade alike, so an event can
+only move its own item up: the list of leaders is kept exactly by one insertion.
+
+Log feature: ``log(share + 1e-6) - log(1e-6)`` of the table's total weight. O(tables + leaders moved) an event; memory 21
+doubles an item.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.tables import dead_rows, grown
+from stream.kernels import kernel
+from stream.snapshots import State
+from stream.windows import WindowView
+
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
+_OVERALL_S = (90 * MINUTE_S, 6 * HOUR_S, DAY_S, 7 * DAY_S, 3650 * DAY_S)
+_BUCKETS = 8
+_GAPS_MS = np.array([60, 600, 3_600, 21_600, 86_400, 604_800], np.int64) * 1000
+_TABLES = len(_OVERALL_S) + 2 * _BUCKETS
+_LEADERS = 512
+_LARGEST_EXPONENT = 40.0
+SHARE_FLOOR = 1e-6
+
+
+class Popularity(Expert):
+    """Seven columns over 21 tables of fading weights."""
+
+    name = "popularity"
+    columns = (
+        Column("popular_90m", 20),
+        Column("popular_6h", 20),
+        Column("popular_1d", 30),
+        Column("popular_7d", 20),
+        Column("popular_ever", 15),
+        Column("popular_at_length", 20),
+        Column("popular_after_gap", 20),
+    )
+
+    def __init__(self) -> None:
+        self._rates = np.log(2.0) / np.array([*_OVERALL_S, *[7 * DAY_S] * 2 * _BUCKETS]) / 1000
+        self._weights = np.zeros((0, _TABLES))
+        self._totals = np.zeros(_TABLES)
+        self._origin_ms = np.zeros(_TABLES, np.int64)
+        self._leaders = np.full((_TABLES, _LEADERS), -1, np.int32)
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        return _Shares(
+            self.columns, queries, self._tables_of(queries.windows), self._weights, self._totals, self._leaders
+        )
+
+    def learn(self, events: Events) -> None:
+        """See Expert."""
+        self._weights = grown(self._weights, int(events.items.max(initial=-1)) + 1)
+        _count(
+            self._tables_of(events.before), events.items, events.weights, events.before.now_ms,
+            self._rates, self._weights, self._totals, self._origin_ms, self._leaders,
+        )  # fmt: skip
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        gone = dead_rows(dead, len(self._weights))
+        self._totals = np.maximum(self._totals - self._weights[gone].sum(axis=0), 0)
+        self._weights[gone] = 0
+        for table in range(_TABLES):
+            weights = self._weights[:, table]
+            best = np.lexsort((np.arange(len(weights)), -weights))[:_LEADERS]
+            best = best[weights[best] > 0]
+            self._leaders[table] = -1
+            self._leaders[table, : len(best)] = best
+
+    def forget_users(self, dead: Mask) -> None:
+        """Counts of items hold no user."""
+
+    def state(self) -> State:
+        """See Expert."""
+        rows = int(np.flatnonzero(self._weights.any(axis=1)).max(initial=-1)) + 1
+        return {
+            "weights": self._weights[:rows].copy(),
+            "totals": self._totals.copy(),
+            "origin_ms": self._origin_ms.copy(),
+            "leaders": self._leaders.copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self._weights = state["weights"].astype(np.float64)
+        self._totals = state["totals"].astype(np.float64)
+        self._origin_ms = state["origin_ms"].astype(np.int64)
+        self._leaders = state["leaders"].astype(np.int32)
+
+    def _tables_of(self, windows: WindowView) -> Rows:
+        """Table of each query and column: (B, E)."""
+        tables = np.empty((len(windows.users), len(self.columns)), np.int32)
+        overall = len(_OVERALL_S)
+        tables[:, :overall] = np.arange(overall)
+        lengths = np.minimum(np.log2(1.0 + windows.lengths).astype(np.int32), _BUCKETS - 1)
+        tables[:, overall] = overall + lengths
+        gaps = np.searchsorted(_GAPS_MS, np.maximum(windows.now_ms - windows.times_ms[:, 0], 0), side="right")
+        gaps[windows.lengths == 0] = _BUCKETS - 1
+        tables[:, overall + 1] = overall + _BUCKETS + gaps
+        return tables
+
+
+class _Shares(Reading):
+    def __init__(
+        self,
+        columns: tuple[Column, ...],
+        queries: Queries,
+        tables: Rows,
+        weights: npt.NDArray[np.float64],
+        totals: npt.NDArray[np.float64],
+        leaders: Rows,
+    ) -> None:
+        self._columns, self._queries, self._tables = columns, queries, tables
+        self._weights, self._totals, self._leaders = weights, totals, leaders
+
+    def propose(self) -> Rows:
+        limits = np.array([column.proposals for column in self._columns], np.int64)
+        return _lead(
+            self._tables, limits, self._leaders, self._queries.starts, self._queries.excluded, len(self._weights)
+        )
+
+    def score(self, candidates: Rows) -> Floats:
+        return _log_shares(self._tables, candidates, self._weights, self._totals)
+
+
+@kernel
+def _count(tables, items, event_weights, times_ms, rates, weights, totals, origin_ms, leaders):  # type: ignore[no-untyped-def]
+    for b in range(len(items)):
+        for column in range(tables.shape[1]):
+            t = tables[b, column]
+            if totals[t] == 0:
+                origin_ms[t] = times_ms[b]
+            exponent = (times_ms[b] - origin_ms[t]) * rates[t]
+            if exponent > _LARGEST_EXPONENT:
+                faded = np.exp(-exponent)
+                totals[t] *= faded
+                for i in range(len(weights)):
+                    weights[i, t] *= faded
+                origin_ms[t] = times_ms[b]
+                exponent = 0.0
+            gain = event_weights[b] * np.exp(exponent)
+            totals[t] += gain
+            weights[items[b], t] += gain
+            _raise(items[b], t, weights, leaders)
+
+
+@kernel
+def _raise(item, t, weights, leaders):  # type: ignore[no-untyped-def]
+    """Move `item` up to its place among the leaders of table `t`."""
+    place = 0
+    while place < leaders.shape[1] and leaders[t, place] >= 0 and leaders[t, place] != item:
+        place += 1
+    if place == leaders.shape[1]:
+        place -= 1
+        if weights[leaders[t, place], t] >= weights[item, t]:
+            return
+    while place > 0 and weights[leaders[t, place - 1], t] < weights[item, t]:
+        leaders[t, place] = leaders[t, place - 1]
+        place -= 1
+    leaders[t, place] = item
+
+
+@kernel
+def _lead(tables, limits, leaders, starts, excluded, item_rows):  # type: ignore[no-untyped-def]
+    queries, columns = tables.shape
+    best = np.full((queries, columns, limits.max()), -1, np.int32)
+    barred = np.full(item_rows, -1, np.int64)
+    for b in range(queries):
+        for n in range(starts[b], starts[b + 1]):
+            if excluded[n] < item_rows:
+                barred[excluded[n]] = b
+        for column in range(columns):
+            found = 0
+            for item in leaders[tables[b, column]]:
+                if item < 0 or found == limits[column]:
+                    break
+                if barred[item] != b:
+                    best[b, column, found] = item
+                    found += 1
+    return best
+
+
+@kernel
+def _log_shares(tables, candidates, weights, totals):  # type: ignore[no-untyped-def]
+    queries, width = candidates.shape
+    features = np.zeros((queries, width, tables.shape[1]), np.float32)
+    for b in range(queries):
+        for column in range(tables.shape[1]):
+            t = tables[b, column]
+            if totals[t] <= 0:
+                continue
+            for c in range(width):
+                item = candidates[b, c]
+                if 0 <= item < len(weights):
+                    features[b, c, column] = np.log1p(max(weights[item, t], 0.0) / totals[t] / SHARE_FLOOR)
+    return features

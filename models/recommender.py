@@ -1,0 +1,240 @@
+"""The only door for consumers: recommend for a batch, test a micro-batch, learn from it.
+
+1. Every expert reads the windows (`Expert.read`).
+2. Their proposals make the candidates (`candidates`).
+3. The mixture weighs the experts (`mixture`), in the context of each query (`context`).
+4. The ranker makes one list of it (`features`, `ranker`), and the reasons with it (`reasons`).
+
+`recommend` and `test` are pure. `learn` takes what `test` gave, so that mixture and ranker learn from exactly the scores that
+were tested, then the experts learn: state changes there and in `forget_*`, nowhere else.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.candidates import union
+from models.context import EVIDENCE_COLUMNS, WIDTH, contexts
+from models.features import PLAIN, features
+from models.items import ItemStatistics
+from models.metrics import MISS
+from models.mixture import Mixture
+from models.ranker import Ranker
+from models.reasons import REASONS, Reasons, contributions, source_groups, strongest
+from stream.kernels import kernel
+from stream.snapshots import State, nest, pick
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """B queries and everything said about their C candidates; `sizes` (B,) are the candidates that are not padding."""
+
+    queries: Queries
+    readings: tuple[Reading, ...]
+    candidates: Rows  # (B, C)
+    sizes: Rows  # (B,)
+    raw: Floats  # (B, C, K)
+    x: Floats  # (B, X)
+    mixture: Floats  # (B, C)
+    parts: Floats  # (B, C, K)
+    features: Floats  # (B, C, F)
+    probabilities: Floats  # (B, C)
+    weights: Floats  # (B, F)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """B events, and how well each was foreseen.
+
+    `targets` (B,) is the item's place among its candidates or -1; `ranks` (B, S) its rank, 0 the best, by each of the
+    recommender's `scorers`, MISS where it was not found.
+    """
+
+    events: Events
+    scored: Scored
+    targets: Rows
+    ranks: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The k best items of B queries: rows and probabilities (B, k), -1 behind the last, and the reasons."""
+
+    rows: Rows
+    scores: Floats
+    reasons: Reasons
+
+
+class Recommender:
+    """Experts, mixture and ranker as one.
+
+    Parameters
+    ----------
+    experts
+        Their columns must have distinct names.
+    """
+
+    def __init__(self, experts: Sequence[Expert]) -> None:
+        self._experts = tuple(experts)
+        self._columns = tuple(column.name for expert in experts for column in expert.columns)
+        self.scorers = (*self._columns, "mixture", "list")
+        """What is ranked in a test: every expert column, the mixture, and the final list."""
+        self.sources = (*self._columns, *source_groups())
+        """What a reason can name."""
+        self._owners = np.array([n for n, expert in enumerate(experts) for _ in expert.columns], np.int32)
+        self._lanes = np.array([lane for expert in experts for lane in range(len(expert.columns))], np.int32)
+        self._items = ItemStatistics()
+        self._mixture = Mixture(len(self._columns), WIDTH)
+        self._ranker = Ranker(1 + len(self._columns) + PLAIN, WIDTH)
+        self.events_learned = 0
+        self.updates_dropped = 0
+
+    def score(self, queries: Queries) -> Scored:
+        """Steps 1 to 4 for B queries. Pure."""
+        readings = tuple(expert.read(queries) for expert in self._experts)
+        candidates = union(_side_by_side([reading.propose() for reading in readings]))
+        sizes = (candidates >= 0).sum(axis=1).astype(np.int32)
+        raw = np.concatenate([reading.score(candidates) for reading in readings], axis=2)
+        x = contexts(queries, self._items, self._evidence(readings, len(queries)))
+        mixture, parts = self._mixture.predict(raw, sizes, x)
+        feats = features(queries, candidates, raw, mixture, self._items)
+        probabilities, weights = self._ranker.predict(feats, sizes, x, queries.windows.users)
+        return Scored(queries, readings, candidates, sizes, raw, x, mixture, parts, feats, probabilities, weights)
+
+    def recommend(self, queries: Queries, k: int) -> Lists:
+        """Return the `k` best items of each query, with reasons. Pure."""
+        scored = self.score(queries)
+        order = np.argsort(-scored.probabilities, axis=1, kind="stable")[:, :k].astype(np.int32)
+        rows = np.full((len(queries), k), -1, np.int32)
+        scores = np.zeros((len(queries), k), np.float32)
+        rows[:, : order.shape[1]] = np.take_along_axis(scored.candidates, order, axis=1)
+        scores[:, : order.shape[1]] = np.take_along_axis(scored.probabilities, order, axis=1)
+        return Lists(rows, scores, self._reasons(scored, order, rows))
+
+    def test(self, events: Events, queries: Queries) -> Tested:
+        """Rank each event's item among the candidates of the window just before it. Pure."""
+        scored = self.score(queries)
+        found = scored.candidates == events.items[:, None]
+        targets = np.where(found.any(axis=1), found.argmax(axis=1), -1).astype(np.int32)
+        ranks = _ranks(targets, scored.sizes, scored.raw, scored.mixture, scored.probabilities)
+        return Tested(events, scored, targets, ranks)
+
+    def learn(self, tested: Tested) -> None:
+        """Mixture and ranker learn from the test, then every expert from the events."""
+        events, scored = tested.events, tested.scored
+        self.updates_dropped += self._mixture.learn(scored.raw, scored.sizes, scored.x, tested.targets, events.weights)
+        self.updates_dropped += self._ranker.learn(
+            scored.features, scored.sizes, scored.x, events.before.users, tested.targets, events.weights
+        )
+        for expert in self._experts:
+            expert.learn(events)
+        self._items.learn(events)
+        self.events_learned += len(events)
+
+    def forget_items(self, dead: Mask) -> None:
+        """Remove every trace of the marked item rows."""
+        self._items.forget_items(dead)
+        for expert in self._experts:
+            expert.forget_items(dead)
+
+    def forget_users(self, dead: Mask) -> None:
+        """Remove every trace of the marked user rows."""
+        self._ranker.forget_users(dead)
+        for expert in self._experts:
+            expert.forget_users(dead)
+
+    def state(self) -> State:
+        """A copy of everything that decides future lists."""
+        state: State = {"events_learned": np.array([self.events_learned, self.updates_dropped], np.int64)}
+        state |= nest("items", self._items.state())
+        state |= nest("mixture", self._mixture.state())
+        state |= nest("ranker", self._ranker.state())
+        for expert in self._experts:
+            state |= nest(expert.name, expert.state())
+        return state
+
+    def restore(self, state: State) -> None:
+        """Take back what `state` gave."""
+        self.events_learned, self.updates_dropped = (int(count) for count in state["events_learned"])
+        self._items.restore(pick("items", state))
+        self._mixture.restore(pick("mixture", state))
+        self._ranker.restore(pick("ranker", state))
+        for expert in self._experts:
+            expert.restore(pick(expert.name, state))
+
+    def _evidence(self, readings: Sequence[Reading], queries: int) -> Floats:
+        """Mass (B, 3) of evidence behind the context's columns; 0 for a column that is not there."""
+        evidence = np.zeros((queries, len(EVIDENCE_COLUMNS)), np.float32)
+        for place, name in enumerate(EVIDENCE_COLUMNS):
+            if name in self._columns:
+                column = self._columns.index(name)
+                mass = readings[self._owners[column]].mass()
+                if mass is not None:
+                    evidence[:, place] = mass[:, self._lanes[column]]
+        return evidence
+
+    def _reasons(self, scored: Scored, order: Rows, rows: Rows) -> Reasons:
+        """Reasons of the items at the places `order` (B, n) of the candidates, shaped as `rows` (B, k)."""
+        queries, k = rows.shape
+        shown = rows[:, : order.shape[1]]
+        b, n = np.nonzero(shown >= 0)
+        c = order[b, n]
+        sources, shares = strongest(contributions(scored.features[b, c], scored.weights[b], scored.parts[b, c]))
+        because = np.full((len(b), REASONS, 2), -1, np.int32)
+        for owner, reading in enumerate(scored.readings):
+            named = np.argwhere((sources >= 0) & (sources < len(self._owners)))
+            named = named[self._owners[sources[named[:, 0], named[:, 1]]] == owner]
+            entry, reason = named[:, 0], named[:, 1]
+            lanes = self._lanes[sources[entry, reason]]
+            because[entry, reason] = reading.because(b[entry].astype(np.int32), lanes, shown[b, n][entry])
+        result = Reasons(
+            np.full((queries, k, REASONS), -1, np.int32),
+            np.zeros((queries, k, REASONS), np.float32),
+            np.full((queries, k, REASONS, 2), -1, np.int32),
+        )
+        result.sources[b, n], result.shares[b, n], result.because[b, n] = sources, shares, because
+        return result
+
+
+def micro_batches(size: int, most: int) -> Iterator[slice]:
+    """Cut `size` events into runs of at most `most`."""
+    for start in range(0, size, most):
+        yield slice(start, min(start + most, size))
+
+
+def _side_by_side(proposals: Sequence[Rows]) -> Rows:
+    """Proposals (B, E, P) of all experts as one (B, K, P), padded to the widest."""
+    widest = max(block.shape[2] for block in proposals)
+    padded: list[npt.NDArray[np.int32]] = [
+        np.pad(block, ((0, 0), (0, 0), (0, widest - block.shape[2])), constant_values=-1) for block in proposals
+    ]
+    return np.concatenate(padded, axis=1)
+
+
+@kernel
+def _rank(scores, size, target):  # type: ignore[no-untyped-def]
+    """Rank of `target`, ties against it; MISS without evidence or when its score is not a number."""
+    mine = scores[target]
+    if not (np.isfinite(mine) and mine > 0):
+        return MISS
+    rank = 0
+    for c in range(size):
+        rank += c != target and not scores[c] < mine
+    return rank
+
+
+@kernel
+def _ranks(targets, sizes, raw, mixture, probabilities):  # type: ignore[no-untyped-def]
+    experts = raw.shape[2]
+    ranks = np.full((len(targets), experts + 2), MISS, np.int32)
+    for b in range(len(targets)):
+        if targets[b] < 0:
+            continue
+        for k in range(experts):
+            ranks[b, k] = _rank(raw[b, :, k], sizes[b], targets[b])
+        ranks[b, experts] = _rank(mixture[b], sizes[b], targets[b])
+        ranks[b, experts + 1] = _rank(probabilities[b], sizes[b], targets[b])
+    return ranks

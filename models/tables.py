@@ -1,0 +1,45 @@
+"""Flat tables that grow by doubling, and the random numbers of the kernels.
+
+Every table of the experts is a NumPy array whose first axis is an item row or a user row. It grows to the largest row met,
+never on reads, and the vocabulary's capacity bounds that row.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from stream.kernels import kernel
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def grown(table: npt.NDArray[Scalar], rows: int, fill: float = 0) -> npt.NDArray[Scalar]:
+    """Return `table` itself, or a copy of at least `rows` rows, the new ones filled with `fill`."""
+    if rows <= len(table):
+        return table
+    larger = np.full((max(rows, 2 * len(table), 16), *table.shape[1:]), fill, table.dtype)
+    larger[: len(table)] = table
+    return larger
+
+
+def dead_rows(dead: npt.NDArray[np.bool_], rows: int) -> npt.NDArray[np.intp]:
+    """Row numbers below `rows` that are marked in `dead`."""
+    return np.flatnonzero(dead[:rows])
+
+
+def padded(dead: npt.NDArray[np.bool_], rows: int) -> npt.NDArray[np.bool_]:
+    """`dead` cut or filled with False to exactly `rows` entries, so that kernels can index it by row."""
+    mask = np.zeros(rows, np.bool_)
+    known = min(rows, len(dead))
+    mask[:known] = dead[:known]
+    return mask
+
+
+@kernel
+def mixed(seed, step):  # type: ignore[no-untyped-def]
+    """Hash of a counter: the same (seed, step) gives the same 64 bits (SplitMix64, Steele et al. 2014)."""
+    z = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(step) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
