@@ -10,7 +10,8 @@ Reading (`events`) judges a record by itself; cleaning judges it by what came be
 4. The policy says what an interaction means. Exposures are counted; what is to be learned from, or was turned down, is
    accepted.
 
-An erasure also removes the user from the identities that are remembered. Repeats are found by user and identity together: two users whose apps both count their events from 1 keep all of them.
+An erasure also removes the user from the identities that are remembered. Repeats are found by user and identity
+together: two users whose apps both count their events from 1 keep all of them.
 """
 
 from collections import OrderedDict

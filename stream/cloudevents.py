@@ -62,14 +62,18 @@ def binary_envelope(headers: Headers) -> Envelope | None:
         raise MessageError(reason="bad_envelope", message=sentence) from None
 
 
-def structured_envelope(value: bytes) -> tuple[bytes | None, Envelope]:
+def structured_envelope(value: bytes) -> tuple[bytes, Envelope]:
     """Split a value into the message inside and its envelope.
 
-    Raises MessageError when the value is no complete envelope.
+    Raises MessageError when the value is no complete envelope, or holds nothing.
     """
     try:
         envelope = _decoder.decode(value)
     except msgspec.ValidationError as error:
         sentence = f"The value is no CloudEvents 1 envelope: {error}."
         raise MessageError(reason="bad_envelope", message=sentence) from None
-    return bytes(envelope.data) or envelope.data_base64, envelope
+    data = bytes(envelope.data) or envelope.data_base64
+    if data is None:
+        sentence = "The CloudEvents envelope has neither data nor data_base64."
+        raise MessageError(reason="bad_envelope", message=sentence)
+    return data, envelope

@@ -1,8 +1,8 @@
 """Where bad input goes: the record as it came, with headers that say what was wrong.
 
-A dead letter stands in ``<topic>.dlq`` under the partition number it had, and has the original key, value, timestamp and
-headers, byte for byte. So it can be looked at, mended, and sent again. Behind the original headers stand ours, named
-``__springtide.errors.*``, all values as text.
+A dead letter stands in ``<topic>.dlq`` under the partition number it had, and has the original key, value, timestamp
+and headers, byte for byte. So it can be looked at, mended, and sent again. Behind the original headers stand ours,
+named ``__springtide.errors.*``, all values as text.
 """
 
 from stream.errors import MessageError
@@ -58,6 +58,6 @@ def dead_letter(
         partition=record.partition,
         key=record.key,
         value=record.value,
-        headers=record.headers + tuple((PREFIX + key, str(value).encode()) for key, value in details.items()),
+        headers=record.headers + tuple((PREFIX + key, str(value).encode(errors="backslashreplace")) for key, value in details.items()),
         timestamp_ms=record.timestamp_ms if record.timestamp_ms >= 0 else None,
     )

@@ -136,14 +136,14 @@ class Decoder:
         """Read one record; what is wrong with it is in the answer's `error`."""
         try:
             envelope = binary_envelope(record.headers) if record.headers else None
+            if record.value is None:
+                raise MessageError(reason="null_value", message="The record has no value.")
             return self._read(record, record.value, envelope)
         except MessageError as error:
             return Decoded(record, (), error, AT_ONCE)
 
-    def _read(self, record: Record, data: bytes | None, envelope: Envelope | None) -> Decoded:
+    def _read(self, record: Record, data: bytes, envelope: Envelope | None) -> Decoded:
         """Read `data`, the record's value or what its envelope holds."""
-        if data is None:
-            raise MessageError(reason="null_value", message="The record has no value.")
         user, item, event_time, kind, event_id, event_type, value, items, k, exclude, schema, cloud = self._fields(
             self._parse(data)
         )
