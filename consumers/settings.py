@@ -9,12 +9,11 @@ metrics) may change between two runs.
 """
 
 import hashlib
-import ipaddress
 import json
 import math
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -23,6 +22,9 @@ from consumers.durations import Duration
 from stream.errors import SettingsError
 from stream.fields import FieldMap
 from stream.policy import EventPolicy, Role
+
+if TYPE_CHECKING:
+    from stream.kafka_clients import Connection
 
 ENVIRONMENT_PREFIX = "SPRINGTIDE_"
 ENVIRONMENT_DELIMITER = "__"
@@ -62,12 +64,6 @@ class Kafka(Section):
 
     @model_validator(mode="after")
     def _secure(self) -> Self:
-        if "PLAINTEXT" in self.security_protocol and not self.allow_plaintext and not _all_loopback(self.bootstrap):
-            message = (
-                f"{self.security_protocol} would send data unencrypted to {self.bootstrap}: "
-                "use SSL or SASL_SSL, or set kafka.allow_plaintext = true where the network is trusted"
-            )
-            raise ValueError(message)
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password_file):
             message = f"{self.security_protocol} needs kafka.sasl_username and kafka.sasl_password_file"
             raise ValueError(message)
@@ -78,26 +74,32 @@ class Kafka(Section):
                 raise ValueError(message)
         return self
 
-    def sasl_password(self) -> str | None:
-        """Content of the password file without its last newline; SettingsError where it cannot be read."""
+    def connection(self) -> "Connection":
+        """Return what every client is made with.
+
+        Raises SettingsError when the password file cannot be read, LogError when data would travel unencrypted to
+        another machine without permission.
+        """
+        from stream.kafka_clients import Connection  # noqa: PLC0415  # the client is slow to import, settings are not
+
+        return Connection(
+            self.bootstrap,
+            self.security_protocol,
+            self.sasl_mechanism,
+            self.sasl_username,
+            self._password(),
+            None if self.ssl_cafile is None else str(self.ssl_cafile),
+            self.allow_plaintext,
+        )
+
+    def _password(self) -> str | None:
         if self.sasl_password_file is None:
             return None
         try:
             return self.sasl_password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            message = f"kafka.sasl_password_file {self.sasl_password_file} cannot be read ({error.strerror}): mount it."
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"The file {self.sasl_password_file} of kafka.sasl_password_file cannot be read: {error}."
             raise SettingsError(message) from error
-
-
-def _all_loopback(bootstrap: str) -> bool:
-    return all(_is_loopback(server.strip().rpartition(":")[0].strip("[]")) for server in bootstrap.split(","))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Fields(Section):
