@@ -38,15 +38,22 @@ class ConsumedItems:
         self._ring = np.empty((0, 2), np.int32)  # by slot
         self._heads = np.empty(0, np.int64)  # by user row: newest note
 
+    @property
+    def following(self) -> int:
+        """Number of the next note."""
+        return self._next
+
     def add(self, users: Rows, items: Rows) -> None:
-        """Note that each of B users consumed an item; both (B,), rows, in order."""
+        """Note that each of B users consumed an item; both (B,), rows, in order, numbered from `following` on."""
         self._ring = _grown(self._ring, min(self._next + len(users), self._capacity), self._capacity)
         self._heads = _grown(self._heads, int(users.max(initial=-1)) + 1)
         _add(self._ring, self._heads, self._capacity, self._next, users, items)
         self._next += len(users)
 
-    def of(self, users: Rows) -> tuple[npt.NDArray[np.int64], Rows]:
+    def of(self, users: Rows, before: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Rows]:
         """Items of each of B users, newest first; an unknown row or -1 has none.
+
+        Of user b only the notes numbered below ``before[b]`` count: what was known at some turn within a batch.
 
         Returns
         -------
@@ -54,7 +61,7 @@ class ConsumedItems:
             User b's item rows stand at ``items[starts[b] : starts[b + 1]]``; `starts` is (B + 1,).
         """
         starts = np.zeros(len(users) + 1, np.int64)
-        items: Rows = _collect(self._ring, self._heads, self._capacity, self._next, users, starts)
+        items: Rows = _collect(self._ring, self._heads, self._capacity, self._next, users, before, starts)
         return starts, items
 
     def forget_users(self, dead: Mask) -> None:
@@ -110,7 +117,7 @@ def _add(ring, heads, capacity, following, users, items):  # type: ignore[no-unt
 
 
 @kernel
-def _collect(ring, heads, capacity, following, users, starts):  # type: ignore[no-untyped-def]
+def _collect(ring, heads, capacity, following, users, before, starts):  # type: ignore[no-untyped-def]
     """Walk each chain once, as most of its notes are far apart in memory; return the items and set `starts`."""
     oldest = max(following - capacity, 0)
     items = np.empty(16 * len(users), np.int32)
@@ -121,7 +128,7 @@ def _collect(ring, heads, capacity, following, users, starts):  # type: ignore[n
         while note >= oldest:
             item = ring[note % capacity, _ITEM]
             back = ring[note % capacity, _BACK]
-            if item != _NONE:
+            if item != _NONE and note < before[b]:
                 if place == len(items):
                     longer = np.empty(2 * place, np.int32)
                     longer[:place] = items

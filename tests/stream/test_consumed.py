@@ -34,7 +34,8 @@ def add(consumed: ConsumedItems, notes: list[tuple[int, int]]) -> None:
 
 
 def of(consumed: ConsumedItems, users: list[int]) -> list[list[int]]:
-    starts, items = consumed.of(np.array(users, np.int32))
+    everything = np.full(len(users), consumed.following, np.int64)
+    starts, items = consumed.of(np.array(users, np.int32), everything)
     assert starts[-1] == len(items)
     return [items[starts[b] : starts[b + 1]].tolist() for b in range(len(users))]
 
@@ -105,6 +106,13 @@ def test_long_chains_are_whole() -> None:
     consumed = ConsumedItems(1000)
     add(consumed, [(item % 2, item) for item in range(200)])
     assert of(consumed, [1, 0]) == [list(range(199, 0, -2)), list(range(198, -1, -2))]
+
+
+def test_a_turn_within_a_batch_knows_only_what_came_before_it() -> None:
+    consumed = ConsumedItems(8)
+    add(consumed, [(0, 1), (1, 2), (0, 3), (0, 4)])
+    _, items = consumed.of(np.array([0, 0], np.int32), np.array([2, 3], np.int64))
+    assert items.tolist() == [1, 3, 1]
 
 
 def test_nothing_is_known_at_first() -> None:
