@@ -25,6 +25,7 @@ from stream.policy import EventPolicy, Role
 
 if TYPE_CHECKING:
     from stream.kafka_clients import Connection
+    from stream.topics import TaskTopics
 
 ENVIRONMENT_PREFIX = "SPRINGTIDE_"
 ENVIRONMENT_DELIMITER = "__"
@@ -303,6 +304,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file; there are no other sources."""
         return env_settings, init_settings
+
+    def topics(self) -> "TaskTopics":
+        """Return the table of this task's topics."""
+        from stream.topics import task_topics  # noqa: PLC0415  # the client is slow to import, settings are not
+
+        return task_topics(self.application.name, self.input.topic, self.publish.topic, self.input.partitions)
 
     def state_changing(self) -> dict[str, Any]:
         """Return the settings that decide what the same events teach, as plain values by section."""
