@@ -1,0 +1,260 @@
+"""The network as an expert: it learns while the stream runs, one small batch after the other.
+
+Each live event becomes an example: its window just before it, and its item. Examples wait until `TrainingConfig.batch`
+of them have gathered, however the stream was cut into batches; then one update takes them, and as many old ones from
+the replay buffer:
+
+1. *Rows*: the item rows of the update are all known ones, or in a large catalogue those that occur in its examples and
+   a random sample of the others. Only their vectors are read and changed, so an update costs the same at any size.
+2. *Forward*: context vectors of the windows. An item met for the first time starts where the context vector points that
+   met it, and so among the items that are met in such circumstances.
+3. *Loss*: softmax cross-entropy over the rows, by weight of the events. A sampled row counts as many times as there are
+   rows that it stands for, which keeps the sum in the softmax unbiased.
+4. *Guards*: a loss or gradient that is not finite changes nothing and is counted; a large gradient is clipped.
+5. *Step*: Adam, with a larger rate for item vectors than for the network.
+
+Read out: probabilities among all known items that may be offered; log feature ``log(p + 1e-6) - log(1e-6)``.
+
+Random numbers depend on the seed and the number of the update alone. Whoever builds a `SequenceExpert` makes PyTorch
+deterministic and single-threaded, for the whole process.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.replay import Examples, Inputs, ReplayBuffer, inputs_of
+from models.rows import ItemVectors
+from models.sequence import SequenceConfig, SequenceEncoder
+from stream.snapshots import State, nest, pick
+
+_SHARE_FLOOR = 1e-6
+_BIRTH_SCALE = 0.1
+"""Length of a new item's vector in units of its context vector: strong enough to be offered, weak enough to turn."""
+
+_COUNTERS = ("updates", "skipped", "waiting")
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How the network is trained."""
+
+    batch: int = 32  # live examples of an update; as many old ones are added
+    replay_capacity: int = 20_000  # examples
+    softmax_rows: int = 4_096  # catalogues up to this size are never sampled
+    vector_rate: float = 0.01
+    network_rate: float = 0.001
+    largest_gradient: float = 1.0  # norm of all gradients of an update together
+
+
+class SequenceExpert(Expert):
+    """A Transformer over the window, trained online.
+
+    Attributes
+    ----------
+    updates, skipped
+        Updates made, and updates left out because something in them was not finite.
+    loss
+        Mean cross-entropy of the last update made; NaN before the first.
+    """
+
+    name = "sequence"
+    columns = (Column("sequence", 20),)
+
+    def __init__(
+        self, network: SequenceConfig | None = None, training: TrainingConfig | None = None, seed: int = 0
+    ) -> None:
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(1)
+        self._network = network or SequenceConfig()
+        self._training = training or TrainingConfig()
+        self._seed = seed
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            self._encoder = SequenceEncoder(self._network)
+        self._optimizer = torch.optim.Adam(self._encoder.parameters(), lr=self._training.network_rate, fused=True)
+        self._items = ItemVectors(self._network.width, self._training.vector_rate)
+        self._replay = ReplayBuffer(self._training.replay_capacity, self._network.window)
+        self._waiting = 0  # newest examples of the buffer, not yet part of an update
+        self._credit = 0.0  # part of an event that the training share has saved up, in [0, 1)
+        self.updates = 0
+        self.skipped = 0
+        self.loss = float("nan")
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        inputs = inputs_of(queries.windows, self._network.window)
+        known = self._items.known
+        allowed = np.broadcast_to(known, (len(queries), len(known))).copy()
+        places = np.repeat(np.arange(len(queries)), np.diff(queries.starts))
+        inside = queries.excluded < len(known)
+        allowed[places[inside], queries.excluded[inside]] = False
+        with torch.inference_mode():
+            contexts = self._contexts(inputs, self._items.vectors, inputs.items, self._valid(inputs.items))
+            return _Probabilities(contexts @ self._items.vectors.T, torch.from_numpy(allowed))
+
+    def learn(self, events: Events) -> None:
+        """See Expert."""
+        chosen = self._choose(len(events), events.training_share)
+        inputs = inputs_of(events.before.take(chosen), self._network.window)
+        examples = Examples(inputs, events.items[chosen], events.weights[chosen], events.before.users[chosen])
+        start = 0
+        while start < len(chosen):
+            stop = min(len(chosen), start + self._training.batch - self._waiting)
+            self._replay.append(examples.part(start, stop))
+            self._waiting += stop - start
+            start = stop
+            if self._waiting == self._training.batch:
+                self._update()
+                self._waiting = 0
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        self._items.forget(dead)
+        self._forget_examples(items=dead, users=np.zeros(0, np.bool_))
+
+    def forget_users(self, dead: Mask) -> None:
+        """See Expert."""
+        self._forget_examples(items=np.zeros(0, np.bool_), users=dead)
+
+    def state(self) -> State:
+        """See Expert."""
+        state = {
+            "counters": np.array([self.updates, self.skipped, self._waiting], np.int64),
+            "fractions": np.array([self._credit, self.loss], np.float64),
+            **nest("items", self._items.state()),
+            **nest("replay", self._replay.state()),
+        }
+        for name, parameter in self._encoder.named_parameters():
+            state[f"network.{name}"] = parameter.detach().numpy().copy()
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                state[f"optimizer.{name}.{key}"] = value.numpy().copy()
+        return state
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self.updates, self.skipped, self._waiting = (int(count) for count in state["counters"])
+        self._credit, self.loss = (float(value) for value in state["fractions"])
+        self._items.restore(pick("items", state))
+        self._replay.restore(pick("replay", state))
+        self._optimizer.state.clear()
+        for name, parameter in self._encoder.named_parameters():
+            parameter.data = torch.tensor(state[f"network.{name}"])
+            kept = pick(f"optimizer.{name}", state)
+            if kept:
+                self._optimizer.state[parameter] = {key: torch.tensor(value) for key, value in kept.items()}
+
+    def _choose(self, count: int, share: float) -> Places:
+        """Which of `count` events to train on: every 1/share-th, across batches."""
+        saved = self._credit + share * np.arange(count + 1)
+        self._credit = float(saved[-1] % 1.0)
+        return np.flatnonzero(np.diff(np.floor(saved)))
+
+    def _forget_examples(self, items: Mask, users: Mask) -> None:
+        dropped = self._replay.forget(items, users)
+        self._waiting -= int(dropped[: self._waiting].sum())
+
+    def _valid(self, items: Rows) -> Mask:
+        """Which of `items` have a vector."""
+        known = self._items.known
+        valid: Mask = (items >= 0) & (items < len(known))
+        valid[valid] = known[items[valid]]
+        return valid
+
+    def _contexts(self, inputs: Inputs, vectors: Tensor, slots: Rows | Places, valid: Mask) -> Tensor:
+        """Context vectors (B, D) of windows whose items stand in the given slots of `vectors`."""
+        index = torch.from_numpy(np.where(valid, slots, 0))
+        tokens = functional.embedding(index, vectors)  # (B, W, D)
+        gaps, ages = torch.from_numpy(inputs.gaps).int(), torch.from_numpy(inputs.ages).int()
+        contexts: Tensor = self._encoder(tokens, gaps, ages, torch.from_numpy(valid))
+        return contexts
+
+    def _update(self) -> None:
+        """Take one step with the waiting examples and as many old ones; see the module's docstring."""
+        batch = self._training.batch
+        step = self.updates + self.skipped
+        bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, step]).random_raw(batch + self._training.softmax_rows)
+        old = (bits[:batch] % np.uint64(len(self._replay))).astype(np.int64)
+        examples = self._replay.take(np.concatenate([np.arange(batch), old]))
+        self._items.grow(int(examples.targets.max()) + 1)
+
+        valid = self._valid(examples.inputs.items)
+        met = np.unique(np.concatenate([examples.inputs.items[valid], examples.targets])).astype(np.int64)
+        others, stands_for = self._others(met, bits[batch:])
+        rows = np.concatenate([met, others])
+        slots = np.searchsorted(met, examples.inputs.items)
+        targets = np.searchsorted(met, examples.targets)
+
+        vectors = self._items.vectors[torch.from_numpy(rows)].requires_grad_()
+        contexts = self._contexts(examples.inputs, vectors, slots, valid)
+        started = vectors + self._births(rows, targets, contexts.detach())
+        logits = contexts @ started.T  # (2 batch, rows)
+        logits[:, len(met) :] += float(np.log(stands_for))
+        losses = functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none")
+        loss = (losses * torch.from_numpy(examples.weights)).mean()
+
+        parameters = list(self._encoder.parameters())
+        gradients = torch.autograd.grad(loss, [vectors, *parameters])
+        norm = float(torch.nn.utils.get_total_norm(gradients))
+        if not np.isfinite(norm):
+            self.skipped += 1
+            return
+        clip = min(1.0, self._training.largest_gradient / max(norm, 1e-12))
+        for parameter, gradient in zip(parameters, gradients[1:], strict=True):
+            parameter.grad = gradient.mul_(clip)
+        self._optimizer.step()
+        self._items.update(rows, started.detach(), gradients[0].mul_(clip))
+        self.updates += 1
+        self.loss = float(loss.detach())
+
+    def _others(self, met: Places, bits: npt.NDArray[np.uint64]) -> tuple[Places, float]:
+        """Known rows beside `met`, or a sample of them where they are too many; and how many each stands for."""
+        beside = self._items.known
+        beside[met] = False
+        rows = np.flatnonzero(beside)
+        room = max(self._training.softmax_rows - len(met), 1)
+        if len(rows) <= room:
+            return rows, 1.0
+        drawn = np.unique(rows[bits[:room] % np.uint64(len(rows))])
+        return drawn, len(rows) / len(drawn)
+
+    def _births(self, rows: Places, targets: Places, contexts: Tensor) -> Tensor:
+        """Where the unknown ones of `rows` start: at the first context that met them; zeros for all others."""
+        births = contexts.new_zeros(len(rows), contexts.shape[1])
+        known = self._items.known
+        slots, first = np.unique(targets, return_index=True)
+        new = ~known[rows[slots]]
+        births[torch.from_numpy(slots[new])] = _BIRTH_SCALE * contexts[torch.from_numpy(first[new])]
+        return births
+
+
+class _Probabilities(Reading):
+    """Softmax over the rows that are `allowed` (B, rows); zero for all others."""
+
+    def __init__(self, logits: Tensor, allowed: Tensor) -> None:
+        lowest = torch.finfo(logits.dtype).min
+        self.shares = torch.softmax(logits.masked_fill(~allowed, lowest), dim=1) * allowed
+
+    def propose(self) -> Rows:
+        """See Reading."""
+        queries, rows = self.shares.shape
+        limit = SequenceExpert.columns[0].proposals
+        best = np.full((queries, 1, limit), -1, np.int32)
+        found = torch.topk(self.shares, min(limit, rows))
+        best[:, 0, : found.indices.shape[1]] = np.where(found.values.numpy() > 0, found.indices.numpy(), -1)
+        return best
+
+    def score(self, candidates: Rows) -> Floats:
+        """See Reading."""
+        inside = (candidates >= 0) & (candidates < self.shares.shape[1])
+        index = torch.from_numpy(np.where(inside, candidates, 0).astype(np.int64))
+        shares = self.shares.gather(1, index).numpy() * inside
+        features: Floats = np.log1p(shares / np.float32(_SHARE_FLOOR))[:, :, None]
+        return features
