@@ -28,7 +28,7 @@ class Vocabulary:
     """Up to `capacity` ids, each at a row in [0, capacity)."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._clear()
 
     def _clear(self) -> None:
@@ -48,7 +48,7 @@ class Vocabulary:
     @property
     def free(self) -> int:
         """How many new ids can be admitted before rows must expire."""
-        return self._capacity - len(self._rows)
+        return self.capacity - len(self._rows)
 
     def admit(self, id_: str, at: int) -> int:
         """Return the id's row, a new one if need be, and note that it was used at event sequence number `at` (>= 0).
@@ -80,7 +80,7 @@ class Vocabulary:
         Of ids last used at the same time, those at lower rows go first. All tables must forget the rows in the mask
         before the next `admit`.
         """
-        count = min(len(self), max(1, int(share * self._capacity)))
+        count = min(len(self), max(1, int(share * self.capacity)))
         last_used = np.array(self._last_used, np.int64)
         by_age = np.argsort(last_used, kind="stable")
         oldest = by_age[len(self._freed) :][:count]  # free rows sort first
@@ -115,8 +115,8 @@ class Vocabulary:
     def _take_row(self) -> int:
         if self._freed:
             return heapq.heappop(self._freed)
-        if len(self._ids) >= self._capacity:
-            message = f"All {self._capacity} rows of the vocabulary are taken."
+        if len(self._ids) >= self.capacity:
+            message = f"All {self.capacity} rows of the vocabulary are taken."
             raise IndexError(message)
         self._ids.append(None)
         self._last_used.append(_FREE)

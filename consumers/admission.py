@@ -1,0 +1,128 @@
+"""Accepted events as columns of rows, and the room that their ids need.
+
+Behind this door there are no strings: users and items are rows. When a vocabulary has too little room for a batch,
+the ids used least recently leave first, and everybody who holds rows forgets them before a row is given out again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.base import Floats, Mask, Rows
+from stream.cleaning import Accepted
+from stream.events import Interaction
+from stream.policy import Role
+from stream.snapshots import State, nest, pick
+from stream.vocabulary import Vocabulary
+from stream.windows import Times
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """B accepted events in order, each one's turn; all columns (B,).
+
+    `items` is -1 for a request. `learned` marks interactions to learn from, `negative` those that turn an item down.
+    """
+
+    accepted: Sequence[Accepted]
+    users: Rows
+    items: Rows
+    times_ms: Times
+    weights: Floats
+    learned: Mask
+    negative: Mask
+
+    def __len__(self) -> int:
+        return len(self.accepted)
+
+
+class Admission:
+    """The vocabularies of users and items, bounded by `users` and `items`.
+
+    Parameters
+    ----------
+    forget_users, forget_items
+        Called with a mask of rows that are about to be reused.
+    """
+
+    def __init__(
+        self, users: int, items: int, forget_users: Callable[[Mask], None], forget_items: Callable[[Mask], None]
+    ) -> None:
+        self.users = Vocabulary(users)
+        self.items = Vocabulary(items)
+        self._forget_users = forget_users
+        self._forget_items = forget_items
+        self._turns = 0
+        self.expired_users = 0
+        self.expired_items = 0
+
+    def fitting(self, accepted: Sequence[Accepted]) -> tuple[list[Accepted], list[Accepted]]:
+        """Split a batch in two: the longest part from the start whose ids all fit at once, and the rest.
+
+        There is a rest only where a vocabulary is smaller than one batch.
+        """
+        users: set[str] = set()
+        items: set[str] = set()
+        for place, one in enumerate(accepted):
+            users.add(one.event.user_id)
+            if isinstance(one.event, Interaction):
+                items.add(one.event.item_id)
+            if len(users) > self.users.capacity or len(items) > self.items.capacity:
+                return list(accepted[:place]), list(accepted[place:])
+        return list(accepted), []
+
+    def admit(self, accepted: Sequence[Accepted]) -> Turns:
+        """Give every id its row, after making room where there is too little; `accepted` is `fitting`."""
+        users = [one.event.user_id for one in accepted]
+        items = [one.event.item_id if isinstance(one.event, Interaction) else None for one in accepted]
+        self.expired_users += _make_room(self.users, users, self._forget_users)
+        self.expired_items += _make_room(self.items, items, self._forget_items)
+        first, self._turns = self._turns, self._turns + len(accepted)
+        return Turns(
+            accepted,
+            np.array([self.users.admit(user, first + turn) for turn, user in enumerate(users)], np.int32),
+            np.array(
+                [NOBODY if item is None else self.items.admit(item, first + turn) for turn, item in enumerate(items)],
+                np.int32,
+            ),
+            np.array([one.event.event_time_ms for one in accepted], np.int64),
+            np.array([one.weight for one in accepted], np.float32),
+            np.array([one.role is Role.LEARN for one in accepted], np.bool_),
+            np.array([one.role is Role.NEGATIVE for one in accepted], np.bool_),
+        )
+
+    def erase(self, user: str) -> None:
+        """Forget one user, everywhere."""
+        row = self.users.forget(user)
+        if row != NOBODY:
+            dead = np.zeros(row + 1, np.bool_)
+            dead[row] = True
+            self._forget_users(dead)
+
+    def state(self) -> State:
+        """Return a copy of both vocabularies and the number of turns."""
+        turns = {"turns": np.array([self._turns], np.int64)}
+        return turns | nest("users", self.users.state()) | nest("items", self.items.state())
+
+    def restore(self, state: State) -> None:
+        """Take back what `state` gave."""
+        self._turns = int(state["turns"][0])
+        self.users.restore(pick("users", state))
+        self.items.restore(pick("items", state))
+
+
+def _make_room(vocabulary: Vocabulary, ids: Sequence[str | None], forget: Callable[[Mask], None]) -> int:
+    """Expire until all of `ids` fit; return how many rows that took."""
+    expired = 0
+    while vocabulary.free < len(ids) and vocabulary.free < _strangers(vocabulary, ids):
+        dead = vocabulary.expire()
+        forget(dead)
+        expired += int(dead.sum())
+    return expired
+
+
+def _strangers(vocabulary: Vocabulary, ids: Sequence[str | None]) -> int:
+    return len({id_ for id_ in ids if id_ is not None and vocabulary.find(id_) == NOBODY})

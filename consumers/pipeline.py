@@ -1,0 +1,345 @@
+"""The path of the data, from records to lists and from lists to learning.
+
+`recommend` answers a batch by the models as they are; `learn` then tests and teaches them with it. Both are pure of
+I/O, threads, clocks and unordered iteration: state and outputs are a function of the batches and the decisions seen.
+The service on Kafka, a follower of its journal, the brokerless backtest and the tests drive these same two functions.
+
+`recommend`:
+
+1. Clean: what could not be read, or is not let through, becomes a dead letter.
+2. Erase: a user who asks to be forgotten is, everywhere, with what the batch held of that user before.
+3. Admit: ids become rows.
+4. Window: each event's window just before it, and just after it.
+5. Recommend: lists for the windows after, and the reasons.
+
+`learn`, for the same batch in runs of a micro-batch:
+
+6. Test: the rank of each event's item, by the models as they were before the micro-batch.
+7. Learn: mixture, ranker, experts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import msgspec
+import numpy as np
+
+from consumers.admission import Admission, Turns
+from consumers.messages import Sender, length
+from consumers.settings import Settings
+from models.base import Events, Floats, Mask, Queries, Rows
+from models.experts import experts
+from models.published import PublishedLists
+from models.recommender import Recommender, micro_batches
+from models.tables import dead_rows, grown
+from stream.cleaning import Accepted, Cleaned, Cleaner
+from stream.consumed import ConsumedItems
+from stream.dead_letters import dead_letter
+from stream.errors import MessageError
+from stream.events import Decoded, Decoder, Erase, Request
+from stream.log import OutputRecord
+from stream.snapshots import State, nest, pick
+from stream.windows import Times, UserWindows, WindowView
+
+_CONSUMED_NOTES = 4_000_000  # 32 MB: what is never offered again, of all users together
+_LISTS_AT_ONCE = 256  # bounds the memory of scoring, about 100 KiB a list
+
+
+class Decisions(msgspec.Struct, frozen=True):
+    """What depended on the clock or the load: journaled, so that every follower does the same.
+
+    Records stamped before `publish_after_ms` are learned from, and answered only where they are requests.
+    `training_share` is the part of the events, in [0, 1], that the network trains on. With `coalesce` a user gets one
+    list a batch, for the last event.
+    """
+
+    publish_after_ms: int = 0
+    training_share: float = 1.0
+    coalesce: bool = False
+
+
+@dataclass(slots=True)
+class Outputs:
+    """What one batch sends out, and what became of its events."""
+
+    lists: list[OutputRecord] = field(default_factory=list)  # with the removals of erased users
+    dead: list[OutputRecord] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)  # of the dead letters
+    accepted: int = 0
+    learned: int = 0
+    requests: int = 0
+    negatives: int = 0
+    exposures: int = 0
+    erased: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    key_mismatches: int = 0
+    coalesced: int = 0
+    unpublished: int = 0  # accepted events that got no list of their own, coalesced ones aside
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """How well n events were foreseen, just before they were learned.
+
+    `ranks` (n, S) are by the recommender's `scorers`; `with_history` (n,) marks events of users met before; `published`
+    (n,) is the rank in the list that was out for the user, and `list_ages_ms` (n,) the age of that, -1 without one.
+    """
+
+    ranks: Rows
+    with_history: Mask
+    published: Rows
+    list_ages_ms: Times
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """What `recommend` leaves for `learn`: n events to learn from."""
+
+    before: WindowView
+    items: Rows
+    weights: Floats
+    turns: Times  # number of the first note of consumption that was not known yet
+    with_history: Mask
+    published: Rows
+    list_ages_ms: Times
+    training_share: float
+
+
+class Pipeline:
+    """One task's whole state, and the two functions that change it.
+
+    Parameters
+    ----------
+    settings
+        Those that change state must stay the same for the life of a state.
+    epoch
+        Life of the state, part of every `rec_id`.
+    """
+
+    def __init__(self, settings: Settings, epoch: int = 0) -> None:
+        policy = settings.events.policy()
+        self.decoder = Decoder(
+            settings.input.fields.field_map(),
+            policy,
+            max_value_bytes=settings.input.max_value_bytes,
+            max_ahead_ms=settings.cleaning.future.ms,
+            integer_ids=settings.input.integer_ids,
+        )
+        self.recommender = Recommender(experts(settings.models.seed, network=settings.network.enabled))
+        self.admission = Admission(
+            settings.windows.users, settings.models.items, self._forget_users, self._forget_items
+        )
+        self._application = settings.application.name
+        self._version = version("springtide")
+        self._cleaner = Cleaner(
+            policy,
+            span_ms=settings.windows.span.ms,
+            grace_ms=settings.cleaning.grace.ms,
+            remembered=settings.cleaning.dedupe_ids,
+        )
+        self._windows = UserWindows(settings.windows.length, settings.windows.span.ms)
+        self._consumed = ConsumedItems(_CONSUMED_NOTES)
+        self._never_again = settings.serving.repeats == "never"
+        self._published = PublishedLists(settings.publish.k)
+        self._met = np.zeros(0, np.bool_)  # users with an event learned from, by row
+        self._k = settings.publish.k
+        self._micro_batch = settings.models.micro_batch
+        self._sender = Sender(self._application, epoch, settings.publish.topic, self._version, self.recommender.sources)
+        self._pending: _Pending | None = None
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Event time up to which everything is expected to have been seen; None before the first event."""
+        return self._cleaner.watermarks.lowest()
+
+    def recommend(self, batch: Sequence[Decoded], decisions: Decisions) -> Outputs:
+        """Answer a batch, which is in the order of `stream.clock.merge`; `learn` must follow before the next one."""
+        cleaned = self._cleaner.clean(batch)
+        outputs = self._counted(batch, cleaned)
+        outputs.dead = [self._dead_letter(decoded, error) for decoded, error in cleaned.rejected]
+        outputs.reasons = [error.reason for _, error in cleaned.rejected]
+        accepted, crowd = self.admission.fitting(self._erase(cleaned.accepted, outputs))
+        self._refuse(crowd, outputs)
+        turns = self.admission.admit(accepted)
+        before, after = self._windows.extend(turns.users, np.where(turns.learned, turns.items, -1), turns.times_ms)
+        notes = self._note_consumed(turns)
+        published, ages = self._published.ranks(turns.users, turns.items, turns.times_ms)
+        self._pending = _Pending(
+            before.take(turns.learned),
+            turns.items[turns.learned],
+            turns.weights[turns.learned],
+            notes[:-1][turns.learned],
+            self._meet(turns.users[turns.learned]),
+            published[turns.learned],
+            ages[turns.learned],
+            decisions.training_share,
+        )
+        answered = self._answered(turns, decisions, outputs)
+        for start in range(0, len(answered), _LISTS_AT_ONCE):
+            places = answered[start : start + _LISTS_AT_ONCE]
+            outputs.lists += self._answer(_select(turns, places), after.take(places), notes[1:][places])
+        return outputs
+
+    def learn(self) -> Learned:
+        """Test and learn the batch that was last given to `recommend`, once."""
+        if self._pending is None:
+            message = "learn() follows recommend(), once for each batch"
+            raise RuntimeError(message)
+        pending, self._pending = self._pending, None
+        ranks = [np.empty((0, len(self.recommender.scorers)), np.int32)]
+        for part in micro_batches(len(pending.items), self._micro_batch):
+            places = np.arange(part.start, part.stop)
+            before = pending.before.take(places)
+            events = Events(before, pending.items[part], pending.weights[part], pending.training_share)
+            tested = self.recommender.test(events, self._queries(before, pending.turns[part]))
+            self.recommender.learn(tested)
+            ranks.append(tested.ranks)
+        return Learned(np.concatenate(ranks), pending.with_history, pending.published, pending.list_ages_ms)
+
+    def state(self) -> State:
+        """Return a copy of everything that decides future outputs; between `learn` and the next `recommend`."""
+        if self._pending is not None:
+            message = "the state is whole only after learn()"
+            raise RuntimeError(message)
+        state: State = {"met": self._met[: self.admission.users.rows_used].copy()}
+        for name, part in self._parts().items():
+            state |= nest(name, part.state())
+        return state
+
+    def restore(self, state: State) -> None:
+        """Take back what `state` gave, under the same state-changing settings."""
+        self._met = state["met"].astype(np.bool_)
+        for name, part in self._parts().items():
+            part.restore(pick(name, state))
+        self._pending = None
+
+    def _parts(self) -> dict[str, "Admission | Cleaner | ConsumedItems | PublishedLists | Recommender | UserWindows"]:
+        return {
+            "cleaner": self._cleaner,
+            "admission": self.admission,
+            "windows": self._windows,
+            "consumed": self._consumed,
+            "published": self._published,
+            "recommender": self.recommender,
+        }
+
+    def _counted(self, batch: Sequence[Decoded], cleaned: Cleaned) -> Outputs:
+        return Outputs(
+            exposures=cleaned.exposures,
+            duplicates=cleaned.duplicates,
+            ignored=cleaned.ignored,
+            key_mismatches=sum(decoded.key_mismatch for decoded in batch),
+        )
+
+    def _dead_letter(self, decoded: Decoded, error: Exception) -> OutputRecord:
+        return dead_letter(
+            decoded.record,
+            error,
+            stage="clean" if decoded.error is None else "decode",
+            application=self._application,
+            version=self._version,
+            group=self._application,
+        )
+
+    def _erase(self, accepted: Sequence[Accepted], outputs: Outputs) -> list[Accepted]:
+        """Forget who asks for it; return what is left to act on: nothing of a user from before the erasure."""
+        erasures = {one.event.user_id: place for place, one in enumerate(accepted) if isinstance(one.event, Erase)}
+        for user, place in erasures.items():
+            self.admission.erase(user)
+            outputs.lists.append(self._sender.removal(user, accepted[place].decoded.record.partition))
+        outputs.erased = len(erasures)
+        if not erasures:
+            return list(accepted)
+        return [one for place, one in enumerate(accepted) if place > erasures.get(one.event.user_id, -1)]
+
+    def _refuse(self, crowd: Sequence[Accepted], outputs: Outputs) -> None:
+        """Make dead letters of the records whose ids find no room in the vocabularies, one for each."""
+        error = MessageError("no_room", "One batch holds more users or items than windows.users or models.items allow.")
+        for decoded in {one.decoded.record: one.decoded for one in crowd}.values():
+            outputs.dead.append(self._dead_letter(decoded, error))
+            outputs.reasons.append(error.reason)
+
+    def _note_consumed(self, turns: Turns) -> Times:
+        """Note what must not be offered again; return the number of notes known before each turn and at the end."""
+        noted = turns.negative | (turns.learned & self._never_again)
+        known = self._consumed.following + np.concatenate([[0], np.cumsum(noted)]).astype(np.int64)
+        self._consumed.add(turns.users[noted], turns.items[noted])
+        return known
+
+    def _meet(self, users: Rows) -> Mask:
+        """Say which of the events' users were met before, and note that all of them are now."""
+        self._met = grown(self._met, int(users.max(initial=-1)) + 1)
+        first = np.zeros(len(users), np.bool_)
+        first[np.unique(users, return_index=True)[1]] = True
+        known = self._met[users] | ~first
+        self._met[users] = True
+        return known
+
+    def _answered(self, turns: Turns, decisions: Decisions, outputs: Outputs) -> Rows:
+        """Places of the turns that get a list."""
+        requests = np.array([isinstance(one.event, Request) for one in turns.accepted], np.bool_)
+        recent = np.array(
+            [one.decoded.record.timestamp_ms >= decisions.publish_after_ms for one in turns.accepted], np.bool_
+        )
+        answered = recent | requests
+        if decisions.coalesce:
+            last = np.zeros(len(turns), np.bool_)
+            last[len(turns) - 1 - np.unique(turns.users[::-1], return_index=True)[1]] = True
+            outputs.coalesced = int((answered & ~(last | requests)).sum())
+            answered &= last | requests
+        outputs.accepted = len(turns)
+        outputs.learned, outputs.negatives = int(turns.learned.sum()), int(turns.negative.sum())
+        outputs.requests = int(requests.sum())
+        outputs.unpublished = len(turns) - int(answered.sum()) - outputs.coalesced
+        return np.flatnonzero(answered).astype(np.int32)
+
+    def _answer(self, turns: Turns, windows: WindowView, notes: Times) -> list[OutputRecord]:
+        """Make and note the lists of B turns, by the windows after them."""
+        queries = self._queries(windows, notes, turns.accepted)
+        lists = self.recommender.recommend(queries, max(length(one.event, self._k) for one in turns.accepted))
+        self._published.publish(turns.users, lists.rows, windows.now_ms)
+        return self._sender.messages(
+            lists,
+            turns,
+            windows,
+            self.admission.items,
+            usual=self._k,
+            events_learned=self.recommender.events_learned,
+            watermark_ms=self.watermark_ms,
+        )
+
+    def _queries(self, windows: WindowView, notes: Times, accepted: Sequence[Accepted] = ()) -> Queries:
+        """Windows with what must not be offered: what was consumed for good, and what a request leaves out."""
+        starts, excluded = self._consumed.of(windows.users, notes)
+        wishes = {b: one.event.exclude for b, one in enumerate(accepted) if isinstance(one.event, Request)}
+        if not any(wishes.values()):
+            return Queries(windows, starts, excluded)
+        rows = [excluded[starts[b] : starts[b + 1]].tolist() for b in range(len(windows))]
+        for b, ids in wishes.items():
+            found = (self.admission.items.find(id_) for id_ in ids)
+            rows[b] += [row for row in found if row >= 0]
+        starts = np.concatenate([[0], np.cumsum([len(of_one) for of_one in rows])]).astype(np.int64)
+        return Queries(windows, starts, np.array([row for of_one in rows for row in of_one], np.int32))
+
+    def _forget_users(self, dead: Mask) -> None:
+        self._met[dead_rows(dead, len(self._met))] = False
+        for part in (self._windows, self._consumed, self._published, self.recommender):
+            part.forget_users(dead)
+
+    def _forget_items(self, dead: Mask) -> None:
+        for part in (self._windows, self._consumed, self._published, self.recommender):
+            part.forget_items(dead)
+
+
+def _select(turns: Turns, places: Rows) -> Turns:
+    return Turns(
+        [turns.accepted[place] for place in places],
+        turns.users[places],
+        turns.items[places],
+        turns.times_ms[places],
+        turns.weights[places],
+        turns.learned[places],
+        turns.negative[places],
+    )
