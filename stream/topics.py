@@ -1,0 +1,226 @@
+"""Every topic of a task, in one table: what it must be, how it is made, and how a wrong one is told apart.
+
+=========================  ============  ===============  ==================================================
+topic                      partitions    clean-up         why
+=========================  ============  ===============  ==================================================
+input                      as asked      delete           the log of what happened; must outlive a snapshot
+output                     as the input  compact, delete  the newest list of each user is a table
+``<input>.dlq``            as the input  delete           original bytes with headers: larger than the input
+``<application>.journal``  1             delete by size   the order of batches; its last record must stay
+=========================  ============  ===============  ==================================================
+
+A list goes to the partition number of the event that caused it, which is why partition counts must agree.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+from kafka.errors import TopicAlreadyExistsError
+
+from stream.dead_letters import dead_letter_topic
+from stream.errors import TopicError
+from stream.kafka_clients import Connection
+
+_DAY_MS = 86_400_000
+_NO_LIMIT = -1
+
+INPUT_MAX_BYTES = 10 * 2**20
+"""Room for an event far beyond any sensible one, so that it arrives and can be told to be too large."""
+
+DEAD_LETTER_ROOM_BYTES = 2**20
+"""What a dead letter needs beyond the record that it carries, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One row of the table; times in milliseconds, -1 for no limit."""
+
+    name: str
+    partitions: int
+    cleanup: frozenset[str]
+    retention_ms: int
+    max_message_bytes: int
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    def configs(self) -> dict[str, str]:
+        """Return Kafka's own names and values."""
+        return {
+            "cleanup.policy": ",".join(sorted(self.cleanup)),
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": str(self.max_message_bytes),
+            **self.more,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTopics:
+    """The table of one task."""
+
+    input: TopicSpec
+    output: TopicSpec
+    dead_letters: TopicSpec
+    journal: TopicSpec
+
+    def all(self) -> Sequence[TopicSpec]:
+        """Return the rows in the order in which they are made."""
+        return self.input, self.output, self.dead_letters, self.journal
+
+
+def journal_topic(application: str) -> str:
+    """Where a task keeps the order of its batches."""
+    return f"{application}.journal"
+
+
+def task_topics(application: str, input_topic: str, output_topic: str, partitions: int) -> TaskTopics:
+    """Return the table of a task whose input has, or will have, that many partitions."""
+    return TaskTopics(
+        input=TopicSpec(input_topic, partitions, frozenset({"delete"}), 30 * _DAY_MS, INPUT_MAX_BYTES),
+        output=TopicSpec(
+            output_topic,
+            partitions,
+            frozenset({"compact", "delete"}),
+            30 * _DAY_MS,
+            2**20,
+            {"segment.ms": str(_DAY_MS)},  # only closed segments are compacted
+        ),
+        dead_letters=TopicSpec(
+            dead_letter_topic(input_topic),
+            partitions,
+            frozenset({"delete"}),
+            30 * _DAY_MS,
+            4 * INPUT_MAX_BYTES,
+            # A wrong clock is a reason to land here, not to be refused here too.
+            {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)},
+        ),
+        journal=TopicSpec(
+            journal_topic(application), 1, frozenset({"delete"}), _NO_LIMIT, 2**20, {"retention.bytes": str(2 * 2**30)}
+        ),
+    )
+
+
+def existing_topics(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, TopicSpec]:
+    """Return those of `names` that the broker has, as they are."""
+    found = {topic["name"]: topic for topic in admin.describe_topics(list(names)) if topic["error_code"] == 0}
+    if not found:
+        return {}
+    resources = [ConfigResource("TOPIC", name) for name in found]
+    configs = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {name: _as_it_is(name, len(topic["partitions"]), configs[name]) for name, topic in found.items()}
+
+
+def _as_it_is(name: str, partitions: int, configs: Mapping[str, Mapping[str, str]]) -> TopicSpec:
+    return TopicSpec(
+        name,
+        partitions,
+        frozenset(configs["cleanup.policy"]["value"].split(",")),
+        int(configs["retention.ms"]["value"]),
+        int(configs["max.message.bytes"]["value"]),
+    )
+
+
+def ensure_topics(connection: Connection, topics: TaskTopics, create: bool = True) -> TaskTopics:
+    """Make the topics that are missing, check those that are there, and return all as they are.
+
+    The topics that depend on the input follow the partitions and the message size that it really has.
+
+    Parameters
+    ----------
+    connection
+        Where the broker is.
+    topics
+        The table, from `task_topics`.
+    create
+        Whether missing topics may be made.
+
+    Raises
+    ------
+    TopicError
+        When a topic is missing and may not be made, or is not as it must be: one sentence with the mend.
+    LogUnavailableError
+        When no broker answers.
+    """
+    with connection.reaching(), connection.admin() as admin:
+        names = [spec.name for spec in topics.all()]
+        found = existing_topics(admin, names)
+        real_input = found.get(topics.input.name, topics.input)
+        wanted = _following(topics, real_input)
+        missing = [spec for spec in wanted.all() if spec.name not in found]
+        if missing and not create:
+            message = (
+                f"Topic {missing[0].name} does not exist: create it with {missing[0].partitions} partitions and "
+                f"cleanup.policy={missing[0].configs()['cleanup.policy']}, or run springtide topics --create."
+            )
+            raise TopicError(message)
+        _create(admin, missing)
+        found = existing_topics(admin, names)
+        real = TaskTopics(*(found[name] for name in names))
+    check_topics(real)
+    return real
+
+
+def _following(topics: TaskTopics, real_input: TopicSpec) -> TaskTopics:
+    """Return the table with the input as it is and the others to match."""
+    dead = topics.dead_letters
+    room = max(dead.max_message_bytes, real_input.max_message_bytes + DEAD_LETTER_ROOM_BYTES)
+    return TaskTopics(
+        input=real_input,
+        output=replace(topics.output, partitions=real_input.partitions),
+        dead_letters=replace(dead, partitions=real_input.partitions, max_message_bytes=room),
+        journal=topics.journal,
+    )
+
+
+def _create(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    for spec in specs:
+        try:
+            admin.create_topics(
+                {spec.name: {"num_partitions": spec.partitions, "configs": spec.configs()}}, wait_for_metadata=True
+            )
+        except TopicAlreadyExistsError:
+            continue  # another process was faster; what it made is checked next
+
+
+def check_topics(topics: TaskTopics) -> None:
+    """Check a table of topics as they are; TopicError with the mend for the first one that would lose something."""
+    for complaint in _complaints(topics):
+        raise TopicError(complaint)
+
+
+def _complaints(topics: TaskTopics) -> list[str]:
+    source, output, dead, journal = topics.all()
+    complaints = []
+    for spec in (source, dead, journal):
+        if "compact" in spec.cleanup:
+            complaints.append(
+                f"Topic {spec.name} has cleanup.policy={spec.configs()['cleanup.policy']}, and compaction would remove "
+                "events that must stay: set cleanup.policy=delete on it, or name another topic."
+            )
+    if "compact" not in output.cleanup:
+        complaints.append(
+            f"Topic {output.name} has cleanup.policy={output.configs()['cleanup.policy']}, and must keep the "
+            "newest list of each user: set cleanup.policy=compact,delete on it."
+        )
+    if output.partitions != source.partitions:
+        complaints.append(
+            f"Topic {output.name} has {output.partitions} partitions and the input {source.name} has "
+            f"{source.partitions}: give both the same number, or set publish.topic to a new name."
+        )
+    if dead.partitions < source.partitions:
+        complaints.append(
+            f"Topic {dead.name} has {dead.partitions} partitions and the input {source.name} has {source.partitions}: "
+            f"add partitions to {dead.name} until it has as many."
+        )
+    needed = source.max_message_bytes + DEAD_LETTER_ROOM_BYTES
+    if dead.max_message_bytes < needed:
+        complaints.append(
+            f"Topic {dead.name} takes messages up to {dead.max_message_bytes} bytes and the input {source.name} up to "
+            f"{source.max_message_bytes}: set max.message.bytes={needed} or more on {dead.name}."
+        )
+    if journal.partitions != 1:
+        complaints.append(
+            f"Topic {journal.name} has {journal.partitions} partitions and a journal is one sequence: "
+            "delete it and let springtide make it with 1, or set application.name to a new name."
+        )
+    return complaints
