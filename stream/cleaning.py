@@ -84,13 +84,8 @@ class Cleaner:
                 cleaned.rejected.append((decoded, decoded.error))
             elif not decoded.events:
                 cleaned.ignored += 1
-            elif self._repeated(decoded):
-                cleaned.duplicates += len(decoded.events)
-            elif self._too_late(decoded):
-                sentence = "The event is older than the watermark of its partition by more than the windows' span."
-                cleaned.rejected.append((decoded, MessageError(reason="too_late", message=sentence)))
             else:
-                self._accept(decoded, cleaned)
+                self._judge(decoded, cleaned)
                 if isinstance(decoded.events[0], Erase):
                     erased.add(decoded.events[0].user_id)
         if erased:  # one pass for all of them: it visits every identity
@@ -112,30 +107,39 @@ class Cleaner:
             {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
         )
 
-    def _repeated(self, decoded: Decoded) -> bool:
-        """Say whether the record's identity is remembered."""
-        return decoded.identity is not None and (decoded.events[0].user_id, decoded.identity) in self._seen
-
-    def _too_late(self, decoded: Decoded) -> bool:
-        """Say whether these are interactions that no window could hold."""
-        if not isinstance(decoded.events[0], Interaction):
-            return False
-        watermark = self.watermarks.of(decoded.record.source)
-        return watermark is not None and decoded.time_ms < watermark - self._span_ms
-
-    def _accept(self, decoded: Decoded, cleaned: Cleaned) -> None:
-        """Remember the record, and sort its events by their meaning."""
-        self.watermarks.observe(decoded.record.source, decoded.time_ms)
-        if decoded.identity is not None and self._remembered:
-            self._seen[decoded.events[0].user_id, decoded.identity] = None
-            if len(self._seen) > self._remembered:
-                self._seen.popitem(last=False)
+    def _judge(self, decoded: Decoded, cleaned: Cleaned) -> None:
+        """Judge a record that could be read by what came before it."""
+        first = decoded.events[0]
+        key = None if decoded.identity is None else (first.user_id, decoded.identity)
+        if key in self._seen:
+            cleaned.duplicates += len(decoded.events)
+            return
+        source = decoded.record.source
+        watermark = self.watermarks.of(source)
+        late = watermark is not None and decoded.time_ms < watermark - self._span_ms
+        if late and isinstance(first, Interaction):
+            sentence = "The event is older than the watermark of its partition by more than the windows' span."
+            cleaned.rejected.append((decoded, MessageError(reason="too_late", message=sentence)))
+            return
+        self.watermarks.observe(source, decoded.time_ms)
+        if key is not None:
+            self._remember(key)
         for slot, event in enumerate(decoded.events):
-            if not isinstance(event, Interaction):
-                cleaned.accepted.append(Accepted(decoded, slot, event, None, 0.0))
-                continue
-            role, weight = self._policy.judge(event.event_type, event.value)
-            if role is Role.EXPOSURE:
-                cleaned.exposures += 1
-            else:
-                cleaned.accepted.append(Accepted(decoded, slot, event, role, weight))
+            self._accept(decoded, slot, event, cleaned)
+
+    def _remember(self, key: tuple[str, str]) -> None:
+        """Keep an identity, and let go of the oldest where there are too many."""
+        self._seen[key] = None
+        if len(self._seen) > self._remembered:
+            self._seen.popitem(last=False)
+
+    def _accept(self, decoded: Decoded, slot: int, event: Event, cleaned: Cleaned) -> None:
+        """Sort an event by its meaning."""
+        if not isinstance(event, Interaction):
+            cleaned.accepted.append(Accepted(decoded, slot, event, None, 0.0))
+            return
+        role, weight = self._policy.judge(event.event_type, event.value)
+        if role is Role.EXPOSURE:
+            cleaned.exposures += 1
+        else:
+            cleaned.accepted.append(Accepted(decoded, slot, event, role, weight))

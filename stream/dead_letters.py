@@ -8,10 +8,14 @@ named ``__springtide.errors.*``, all values as text.
 from stream.errors import MessageError
 from stream.log import OutputRecord, Record
 
-SUFFIX = ".dlq"
 PREFIX = "__springtide.errors."
 
 _MAX_MESSAGE = 1_000  # characters; an exception of a library may quote half a tensor
+
+
+def dead_letter_topic(input_topic: str) -> str:
+    """Where records of `input_topic` that cannot be used go."""
+    return f"{input_topic}.dlq"
 
 
 def dead_letter(
@@ -54,10 +58,11 @@ def dead_letter(
         "attempts": attempts,
     }
     return OutputRecord(
-        topic=record.topic + SUFFIX,
+        topic=dead_letter_topic(record.topic),
         partition=record.partition,
         key=record.key,
         value=record.value,
-        headers=record.headers + tuple((PREFIX + key, str(value).encode(errors="backslashreplace")) for key, value in details.items()),
+        headers=record.headers
+        + tuple((PREFIX + key, str(value).encode(errors="backslashreplace")) for key, value in details.items()),
         timestamp_ms=record.timestamp_ms if record.timestamp_ms >= 0 else None,
     )

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.errors import SettingsError
 from stream.events import AT_ONCE, MAX_DEPTH, Decoded, Decoder, Erase, Event, Interaction, Request, encode
 from stream.fields import FieldMap
 from stream.policy import EventPolicy
@@ -247,23 +246,6 @@ def test_fields_set_to_nothing_are_not_read() -> None:
     assert read(interaction(value="high", items=3), decoder).events[0] == Interaction(
         "interactions-0-0", "u17", "i942", MOMENT
     )
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"user_id": ""},
-        {"event_type": "type"},
-        {"item_id": "user_id"},
-        {"item_id": "user_id.item"},
-        {"user_id": "value.user"},
-        {"event_id": "specversion"},
-        {"item_id": "a..b"},
-    ],
-)
-def test_names_that_cannot_be(fields: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="mapped to"):
-        FieldMap(**fields)
 
 
 ids = st.text(min_size=1, max_size=100)
