@@ -5,8 +5,9 @@ leader's transactions commit.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 
 class TopicPartition(NamedTuple):
@@ -22,11 +23,10 @@ Offsets = dict[TopicPartition, int]
 Ranges = dict[TopicPartition, tuple[int, int]]
 """For each partition a half-open range of offsets [start, end)."""
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One record as the log holds it, undecoded; `timestamp_ms` is the log's own."""
 
     topic: str
@@ -43,8 +43,7 @@ class Record:
         return TopicPartition(self.topic, self.partition)
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRecord:
+class OutputRecord(Struct, frozen=True):
     """One record to be written; without `timestamp_ms` the log stamps it."""
 
     topic: str
@@ -69,10 +68,14 @@ class Log(Protocol):
         """All input partitions of the task, sorted."""
 
     def acquire(self, cancelled: Callable[[], bool]) -> bool:
-        """Wait for the task's lease and fence the previous leader; False when `cancelled` says so first."""
+        """Wait for the task's lease and fence the previous leader; False when `cancelled` says so first.
+
+        Afterwards all that was ever committed can be read, and nothing of a transaction that was open before will be.
+        To be called again after CommitInDoubtError or LeaseLostError, before anything else.
+        """
 
     def committed(self) -> Offsets:
-        """Committed input offsets of the task; empty before the first commit."""
+        """Return the committed input offsets of the task; empty before the first commit."""
 
     def bounds(self) -> Ranges:
         """For each input partition [earliest offset still held, next offset to be written by committed producers)."""
@@ -81,10 +84,10 @@ class Log(Protocol):
         """For each input partition the first offset whose record timestamp is not older."""
 
     def journal(self, start: int) -> Iterator[JournalEntry]:
-        """All committed journal entries from journal offset `start` to the end of today."""
+        """All journal entries from journal offset `start` to the end of today; RecoveryError when `start` has left."""
 
     def journal_bounds(self) -> tuple[int, int]:
-        """[earliest journal offset still held, end)."""
+        """[earliest journal offset still held, end); offsets are not dense, the last entry may stand before end - 1."""
 
     def read(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> list[Record]:
         """Exactly the committed records in `ranges`, partition by partition; RecoveryError where some have left."""

@@ -167,6 +167,7 @@ def test_a_commit_writes_outputs_journal_and_offsets_together(bench: Bench, log:
     second = log.commit([], b"journal 2", {source: 2})
     assert second > first >= 0
     assert log.committed() == {source: 2}
+    assert log.acquire(_never)  # from then on all that was committed can be read
     assert [(entry.offset, entry.value) for entry in log.journal(0)] == [(first, b"journal 1"), (second, b"journal 2")]
     assert [entry.value for entry in log.journal(first + 1)] == [b"journal 2"]
     start, end = log.journal_bounds()
@@ -244,6 +245,7 @@ def test_acquiring_again_goes_on_after_doubt(log: Log) -> None:
     log.commit([], b"one", {source: 1})
     assert log.acquire(_never)
     log.commit([], b"two", {source: 2})
+    assert log.acquire(_never)
     assert [entry.value for entry in log.journal(0)] == [b"one", b"two"]
 
 

@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from stream.broker import EmbeddedBroker
+from stream.errors import TopicError
+from stream.kafka_clients import Connection
+from stream.topics import INPUT_MAX_BYTES, TaskTopics, check_topics, ensure_topics, existing_topics, task_topics
+
+
+@pytest.fixture
+def connection(broker: EmbeddedBroker) -> Connection:
+    return Connection(broker.bootstrap)
+
+
+def _create(connection: Connection, name: str, partitions: int, **configs: str) -> None:
+    with connection.admin() as admin:
+        topic = {"num_partitions": partitions, "configs": {key.replace("_", "."): v for key, v in configs.items()}}
+        admin.create_topics({name: topic}, wait_for_metadata=True)
+
+
+def test_missing_topics_are_made_as_the_table_says(connection: Connection, prefix: str) -> None:
+    table = task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 3)
+    real = ensure_topics(connection, table)
+    assert real == _without_more(table)
+    assert ensure_topics(connection, table, create=False) == real
+    with connection.admin() as admin:
+        assert set(existing_topics(admin, [f"{prefix}in", f"{prefix}nowhere"])) == {f"{prefix}in"}
+
+
+def _without_more(table: TaskTopics) -> TaskTopics:
+    return TaskTopics(*(replace(spec, more={}) for spec in table.all()))
+
+
+def test_the_others_follow_an_input_that_is_there(connection: Connection, prefix: str) -> None:
+    big = 60 * 2**20
+    _create(connection, f"{prefix}in", 2, max_message_bytes=str(big))
+    real = ensure_topics(connection, task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 7))
+    assert [spec.partitions for spec in real.all()] == [2, 2, 2, 1]
+    assert real.dead_letters.max_message_bytes > big
+
+
+def test_nothing_is_made_when_that_is_not_allowed(connection: Connection, prefix: str) -> None:
+    table = task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 3)
+    with pytest.raises(TopicError, match=rf"Topic {prefix}in does not exist: create it with 3 partitions"):
+        ensure_topics(connection, table, create=False)
+    with connection.admin() as admin:
+        assert existing_topics(admin, [spec.name for spec in table.all()]) == {}
+
+
+def test_a_wrong_partition_count_on_the_broker_is_refused(connection: Connection, prefix: str) -> None:
+    _create(connection, f"{prefix}out", 5, cleanup_policy="compact,delete")
+    with pytest.raises(TopicError, match=r"has 5 partitions and the input .* has 3: give both the same"):
+        ensure_topics(connection, task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 3))
+
+
+TABLE = task_topics("app", "in", "out", 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"input": replace(TABLE.input, cleanup=frozenset({"compact"}))}, "Topic in has cleanup.policy=compact"),
+        ({"journal": replace(TABLE.journal, partitions=4)}, "Topic app.journal has 4 partitions"),
+        ({"journal": replace(TABLE.journal, cleanup=frozenset({"compact"}))}, "Topic app.journal has cleanup.policy"),
+        ({"output": replace(TABLE.output, partitions=1)}, "Topic out has 1 partitions and the input in has 2"),
+        ({"output": replace(TABLE.output, cleanup=frozenset({"delete"}))}, "set cleanup.policy=compact,delete"),
+        ({"dead_letters": replace(TABLE.dead_letters, partitions=1)}, "add partitions to in.dlq"),
+        (
+            {"dead_letters": replace(TABLE.dead_letters, max_message_bytes=INPUT_MAX_BYTES)},
+            "set max.message.bytes=11534336 or more on in.dlq",
+        ),
+    ],
+)
+def test_each_mismatch_is_one_sentence_with_its_mend(wrong: dict[str, object], sentence: str) -> None:
+    with pytest.raises(TopicError, match=sentence.replace(".", r"\.")):
+        check_topics(replace(TABLE, **wrong))  # type: ignore[arg-type]
+
+
+def test_the_table_itself_is_right() -> None:
+    check_topics(TABLE)
