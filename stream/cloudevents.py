@@ -55,7 +55,7 @@ def binary_envelope(headers: Headers) -> Envelope | None:
     if not any(name == _MARK for name, _ in headers):
         return None
     try:
-        attributes = {name[3:]: value.decode() for name, value in headers if name.startswith("ce_")}
+        attributes = {name[3:]: (value or b"").decode() for name, value in headers if name.startswith("ce_")}
         return msgspec.convert(attributes, Envelope)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         sentence = f"The headers are no CloudEvents 1 envelope: {error}."
