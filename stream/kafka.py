@@ -291,7 +291,7 @@ class KafkaLog(Log):
 
     def _send(self, producer: KafkaProducer, output: OutputRecord) -> None:
         value, headers = output.value, list(output.headers)
-        size = len(output.key or b"") + len(value or b"") + sum(len(name) + len(data) for name, data in headers)
+        size = len(output.key or b"") + len(value or b"") + sum(len(name) + len(data or b"") for name, data in headers)
         if value is not None and size + _ROOM_FOR_HEADERS > self._topics.dead_letters.max_message_bytes:
             # A record that was compressed far better than we can: without this, one of them would stop the stream.
             headers.append(("__springtide.value.left.out", str(len(value)).encode()))

@@ -23,8 +23,8 @@ _SILENCE_S = 30.0  # a broker that has the records sends some within millisecond
 
 
 def as_record(record: ConsumerRecord) -> Record:
-    """Return what the client gives as a record of ours; a header without a value gets an empty one."""
-    headers = tuple((name, value or b"") for name, value in record.headers)
+    """Return what the client gives as a record of ours."""
+    headers = tuple(record.headers)
     return Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, headers)
 
 
