@@ -305,6 +305,15 @@ class Settings(BaseSettings):
         """Let the environment win over the file; there are no other sources."""
         return env_settings, init_settings
 
+    def with_overrides(self, *, repeats: Literal["learned", "never"] | None, seed: int | None) -> Self:
+        """Return the same settings with what a command line may say instead; None leaves what is there."""
+        changes: dict[str, Section] = {}
+        if repeats is not None:
+            changes["serving"] = self.serving.model_copy(update={"repeats": repeats})
+        if seed is not None:
+            changes["models"] = self.models.model_copy(update={"seed": seed})
+        return self.model_copy(update=changes)
+
     def topics(self) -> "TaskTopics":
         """Return the table of this task's topics."""
         from stream.topics import task_topics  # noqa: PLC0415  # the client is slow to import, settings are not

@@ -1,0 +1,193 @@
+"""The command line: names, options and exit codes, nothing else.
+
+Each command imports what it needs when it runs, so that ``springtide --help`` is there at once. What springtide raises
+on purpose ends as one sentence on stderr and the exit code of its class; Ctrl-C ends with 130 and says nothing.
+"""
+
+# ruff: noqa: PLC0415  # imports inside the commands: see above
+
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from stream.errors import SpringtideError
+
+if TYPE_CHECKING:
+    from consumers.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file.", show_default="./springtide.toml, where there is one"),
+]
+Columns = Annotated[
+    str, typer.Option(help="Columns that are not recognised: user=uid,item=track,time=at.", show_default=False)
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read only so many events.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.", show_default="models.seed")]
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except SpringtideError as error:
+        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
+        sys.exit(error.exit_code)
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    """Leave on SIGTERM as on Ctrl-C: through every clean-up."""
+    raise KeyboardInterrupt
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("springtide"))
+        raise typer.Exit
+
+
+@app.callback()
+def springtide(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Recommend from a stream and learn from it: Kafka in, learned lists out, exactly once."""
+
+
+def _settings(config: Path | None) -> "Settings":
+    from consumers.configuration import load
+
+    return load(config)
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(min=1, help="End after so many events.")] = 20_000,
+    file: Annotated[
+        Path | None, typer.Option(help="Play this file instead of the synthetic stream.", show_default=False)
+    ] = None,
+    columns: Columns = "",
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Events a second.", show_default="as they come")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic stream.")] = 1,
+) -> None:
+    """Kafka, a stream, the recommender and its lists in one command; leaves nothing behind."""
+    from consumers.demo import demo as run_demo
+    from consumers.files import EventFile, parse_columns
+
+    played = None if file is None else EventFile(file, parse_columns(columns), events)
+    run_demo(played, events=events, rate=rate, seed=seed, console=Console())
+
+
+@app.command()
+def broker(
+    data: Annotated[
+        Path | None, typer.Option(help="Keep topics in this folder.", show_default="a temporary one")
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1.")] = 9092,
+) -> None:
+    """Run an embedded Apache Kafka until Ctrl-C."""
+    from consumers.reporting import serve_broker
+
+    serve_broker(data, port, Console())
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """Read interactions, learn, and publish lists, until Ctrl-C."""
+    from consumers.service import run as run_service
+
+    run_service(_settings(config))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines (all also .gz) or Parquet.")],
+    config: Config = None,
+    columns: Columns = "",
+    limit: Limit = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Events a second.", show_default="as fast as it goes")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=0.001, help="Event time at this multiple of its speed.", show_default=False)
+    ] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort by time first, in memory.")] = False,
+    ids: Annotated[
+        bool, typer.Option(help="Name events after their rows, so that a row sent twice is noticed.")
+    ] = True,
+) -> None:
+    """Send a file to the input topic."""
+    from consumers.files import EventFile, parse_columns
+    from consumers.replay import Pace, replay_file
+
+    events = EventFile(file, parse_columns(columns), limit)
+    replay_file(_settings(config), events, Pace(rate, speed), ids=ids, sort=sort, console=Console())
+
+
+@app.command()
+def tail(
+    config: Config = None,
+    user: Annotated[str | None, typer.Option(help="Only the lists of this user.", show_default=False)] = None,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest list that is kept.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The messages, one a line.")] = False,
+) -> None:
+    """Watch the lists that go out, until Ctrl-C."""
+    from consumers.tail import tail as show
+
+    show(_settings(config), user=user, from_start=from_start, as_json=json, console=Console())
+
+
+@app.command()
+def backtest(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines (all also .gz) or Parquet.")],
+    config: Config = None,
+    columns: Columns = "",
+    limit: Limit = None,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="Never offer an item twice: for ratings (serving.repeats = never).")
+    ] = False,
+    seed: Seed = None,
+    batch: Annotated[int, typer.Option(min=1, help="Events of a transaction.")] = 32,
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.", show_default=False)] = None,
+) -> None:
+    """Measure the recommender on a file, event by event: test, then learn."""
+    from consumers.files import EventFile, parse_columns
+    from consumers.reporting import report_backtest
+
+    events = EventFile(file, parse_columns(columns), limit)
+    settings = _settings(config).with_overrides(repeats="never" if unseen else None, seed=seed)
+    report_backtest(settings, events, batch=batch, json_path=json, console=Console())
+
+
+@app.command()
+def topics(
+    config: Config = None,
+    create: Annotated[bool, typer.Option("--create", help="Make those that are missing.")] = False,
+) -> None:
+    """Check the topics of the task, and show them as they are."""
+    from consumers.reporting import report_topics
+
+    report_topics(_settings(config), create=create, console=Console())
+
+
+@app.command()
+def config(config: Config = None) -> None:
+    """Print the settings that are in effect; passwords are in files and stay there."""
+    from consumers.configuration import to_toml
+
+    typer.echo(to_toml(_settings(config)), nl=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from consumers.cli import main
+from stream.broker import EmbeddedBroker
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Springtide:
+    """The command line, run in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, **environment: str) -> Answer:
+        self._monkeypatch.setattr(sys, "argv", ["springtide", *arguments])
+        for name, value in environment.items():
+            self._monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Answer(ended.value.code, *self._capsys.readouterr())
+
+
+@pytest.fixture
+def springtide(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Springtide]:
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(tmp_path)
+    yield Springtide(monkeypatch, capsys)
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def task(broker: EmbeddedBroker, prefix: str) -> dict[str, str]:
+    return {
+        "SPRINGTIDE_KAFKA__BOOTSTRAP": broker.bootstrap,
+        "SPRINGTIDE_APPLICATION__NAME": f"{prefix}app",
+        "SPRINGTIDE_INPUT__TOPIC": f"{prefix}in",
+        "SPRINGTIDE_PUBLISH__TOPIC": f"{prefix}out",
+    }
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "events.csv"
+    path.write_text("user,item,ts\n" + "".join(f"u{n % 3},i{n % 5},{1767225600 + n}\n" for n in range(60)))
+    return path
+
+
+def test_every_command_has_its_help(springtide: Springtide) -> None:
+    overview = springtide("--help").out
+
+    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "topics", "config"):
+        assert command in overview
+        assert springtide(command, "--help").code == 0
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = "import sys, consumers.cli; print({'torch', 'numba', 'kafka', 'pyarrow', 'pydantic'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert answer.stdout == "set()\n"
+
+
+def test_config_prints_what_is_in_effect(springtide: Springtide) -> None:
+    answer = springtide("config", SPRINGTIDE_WINDOWS__LENGTH="9")
+
+    assert answer.code == 0
+    assert "[windows]\nlength = 9\n" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("config", "--config", "nowhere.toml"), 2, "The settings file nowhere.toml does not exist"),
+        (("replay", "nowhere.csv"), 2, "The file nowhere.csv does not exist: check the path.\n"),
+        (("backtest", "nowhere.csv"), 2, "The file nowhere.csv does not exist: check the path.\n"),
+        (("demo", "--file", "nowhere.csv"), 2, "The file nowhere.csv does not exist: check the path.\n"),
+        (("topics",), 4, "No Kafka broker answers at 127.0.0.1:1"),
+        (("tail",), 4, "No Kafka broker answers at 127.0.0.1:1"),
+        (("run",), 4, "No Kafka broker answers at 127.0.0.1:1"),
+    ],
+)
+def test_each_failure_is_one_sentence_and_an_exit_code(
+    springtide: Springtide, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    answer = springtide(*arguments, SPRINGTIDE_KAFKA__BOOTSTRAP="127.0.0.1:1")
+
+    assert answer.code == code
+    assert answer.err.startswith(sentence)
+    assert answer.err.count("\n") == 1
+
+
+def test_a_file_goes_in_after_its_topics_are_made(springtide: Springtide, task: dict[str, str], file: Path) -> None:
+    missing = springtide("topics", **task)
+    sent = springtide("replay", str(file), **task)
+    topics = springtide("topics", **task)
+
+    assert (missing.code, missing.err.count("\n")) == (4, 1)
+    assert "Sent 60 events" in sent.out
+    assert topics.code == 0
+    assert f"{task['SPRINGTIDE_APPLICATION__NAME']}.journal" in topics.out
+
+
+def test_a_backtest_prints_figures_and_writes_them(springtide: Springtide, file: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    answer = springtide("backtest", str(file), "--limit", "40", "--seed", "7", "--unseen", "--json", str(figures))
+    written = json.loads(figures.read_text())
+
+    assert answer.code == 0, answer.err
+    assert "40 events, 3 users, 5 items" in answer.out
+    assert (written["events"], written["seed"], written["settings"]["serving"]["repeats"]) == (40, 7, "never")
