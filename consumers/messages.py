@@ -11,15 +11,9 @@ from stream.recommendations import Model, Reason, Recommendation, RecommendedIte
 from stream.vocabulary import Vocabulary
 from stream.windows import WindowView
 
-MOST_ITEMS = 100
-"""Longest list that a request can ask for."""
-
-
 def length(event: Event, usual: int) -> int:
-    """How many items the answer to an event has: `usual`, or what a request asks for, from 1 to MOST_ITEMS."""
-    if isinstance(event, Request) and event.k is not None:
-        return min(max(event.k, 1), MOST_ITEMS)
-    return usual
+    """How many items the answer to an event may have: `usual`, or what a request asks for."""
+    return event.k if isinstance(event, Request) and event.k is not None else usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,250 @@
+import numpy as np
+import pytest
+
+from consumers.pipeline import Decisions, Pipeline
+from models.metrics import MISS
+from stream.recommendations import rec_id
+from stream.snapshots import state_hash
+from tests.consumers.stream import (
+    DECISIONS,
+    MINUTE,
+    NOON,
+    interactions,
+    items,
+    lists,
+    message,
+    round_robin,
+    run,
+    settings,
+)
+from tests.stream.poison import poison
+from tests.stream.records import record
+
+
+def test_each_event_is_answered_once_under_its_own_name() -> None:
+    pipeline = Pipeline(settings(), epoch=3)
+    batch = interactions(pipeline, ["u1 a", "u2 a", "u1 b"])
+
+    outputs = run(pipeline, batch)
+
+    answers = list(lists(outputs))
+    assert [answer.rec_id for answer in answers] == [
+        rec_id("springtide", 3, "interactions", 0, offset, 0) for offset in range(3)
+    ]
+    assert [output.key for output in outputs.lists] == [b"u1", b"u2", b"u1"]
+    assert [answer.trigger.offset for answer in answers] == [0, 1, 2]
+    assert (outputs.accepted, outputs.learned, outputs.dead) == (3, 3, [])
+
+
+def test_answers_keep_the_partition_of_their_event() -> None:
+    pipeline = Pipeline(settings())
+    body = {"user_id": "u1", "item_id": "a", "event_time": NOON}
+    outputs = run(pipeline, [message(pipeline, 7, body, partition=2), message(pipeline, 7, body, partition=0)])
+    assert [output.partition for output in outputs.lists] == [2, 0]
+
+
+def test_what_follows_an_item_is_learned_and_explained() -> None:
+    pipeline = Pipeline(settings())
+    run(pipeline, interactions(pipeline, round_robin(12)))
+
+    (answer,) = lists(run(pipeline, interactions(pipeline, ["u9 b"], first=36)))
+
+    assert items(answer)[0] == "c"
+    assert answer.items[0].score > 0.25  # above chance among four
+    because = {item for reason in answer.items[0].reasons for item in reason.because}
+    assert because == {"b"}
+    assert sum(item.score for item in answer.items) + answer.rest == pytest.approx(1, abs=1e-5)
+    assert [item.rank for item in answer.items] == list(range(1, len(answer.items) + 1))
+
+
+def test_a_batch_is_answered_by_the_models_as_they_were_before_it() -> None:
+    pipeline = Pipeline(settings())
+    answers = list(lists(run(pipeline, interactions(pipeline, round_robin(12)))))
+    assert {answer.model.events_learned for answer in answers} == {0}
+    assert all(
+        not reason.expert.startswith("last_transition") for one in answers for i in one.items for reason in i.reasons
+    )
+    assert [item for answer in answers for item in items(answer) if item not in "abcd"] == []
+
+
+def test_learning_tests_before_it_teaches() -> None:
+    pipeline = Pipeline(settings(models={"micro_batch": 1}))
+    pipeline.recommend(interactions(pipeline, ["u1 a", "u2 a", "u2 b", "u1 b"]), DECISIONS)
+
+    learned = pipeline.learn()
+
+    popular = pipeline.recommender.scorers.index("popular_ever")
+    assert learned.ranks[:, popular].tolist() == [MISS, 0, MISS, 1]  # a is ahead: two events against one
+    assert learned.with_history.tolist() == [False, False, True, True]
+
+
+def test_published_is_the_place_in_the_list_that_was_out_before_the_batch() -> None:
+    pipeline = Pipeline(settings())
+    run(pipeline, interactions(pipeline, round_robin(12)))
+    run(pipeline, interactions(pipeline, ["u9 b"], first=36))  # now a list is out for u9, c first
+
+    pipeline.recommend(interactions(pipeline, ["u9 c", "u9 d", "u8 a"], first=37), DECISIONS)
+    learned = pipeline.learn()
+
+    assert learned.published.tolist()[0] == 0
+    assert learned.list_ages_ms.tolist() == [MINUTE, 2 * MINUTE, -1]
+    assert learned.published.tolist()[2] == MISS
+
+
+def test_bad_records_become_dead_letters_with_their_bytes_and_the_rest_goes_on() -> None:
+    pipeline = Pipeline(settings())
+    kinds = poison()
+    bad = [
+        pipeline.decoder.decode(record(kind.value, offset=offset, key=kind.key, headers=kind.headers))
+        for offset, kind in enumerate(kinds)
+    ]
+    outputs = run(pipeline, [*bad, *interactions(pipeline, ["u1 a"], first=len(bad))])
+
+    assert len(outputs.lists) == 1
+    assert [(dead.key, dead.value) for dead in outputs.dead] == [(kind.key, kind.value) for kind in kinds]
+    assert all(
+        dead.headers[: len(kind.headers)] == kind.headers for dead, kind in zip(outputs.dead, kinds, strict=True)
+    )
+    assert len(outputs.reasons) == len(kinds)
+
+
+def test_a_repeated_delivery_is_counted_and_not_answered() -> None:
+    pipeline = Pipeline(settings())
+    body = {"user_id": "u1", "item_id": "a", "event_time": NOON, "event_id": "e1"}
+    outputs = run(pipeline, [message(pipeline, 0, body), message(pipeline, 1, body)])
+    assert (len(outputs.lists), outputs.duplicates, outputs.dead) == (1, 1, [])
+
+
+def test_a_request_is_answered_without_being_learned() -> None:
+    pipeline = Pipeline(settings())
+    run(pipeline, interactions(pipeline, round_robin(12)))
+    before = pipeline.recommender.events_learned
+    body: dict[str, object] = {"type": "request", "user_id": "u1", "event_time": NOON + 60 * MINUTE}
+
+    outputs = run(
+        pipeline,
+        [
+            message(pipeline, 40, body | {"k": 2}),
+            message(pipeline, 41, body | {"exclude": ["a", "nobody knows"]}),
+        ],
+    )
+
+    two, without = lists(outputs)
+    assert len(two.items) == 2
+    assert "a" not in items(without)
+    assert {"b", "c", "d"} <= set(items(without))
+    assert pipeline.recommender.events_learned == before
+    assert outputs.requests == 2
+
+
+def test_what_was_turned_down_is_not_offered_again() -> None:
+    pipeline = Pipeline(settings())
+    run(pipeline, interactions(pipeline, round_robin(12)))
+    body = {"user_id": "u1", "item_id": "c", "event_time": NOON + 60 * MINUTE, "event_type": "remove_from_cart"}
+
+    (answer,) = lists(run(pipeline, [message(pipeline, 40, body)]))
+    assert "c" not in items(answer)
+    (later,) = lists(run(pipeline, interactions(pipeline, ["u1 b"], first=70)))
+    assert "c" not in items(later)
+    (other,) = lists(run(pipeline, interactions(pipeline, ["u2 b"], first=80)))
+    assert items(other)[0] == "c"
+
+
+def test_never_again_holds_within_one_batch_and_beyond_the_window() -> None:
+    pipeline = Pipeline(settings(serving={"repeats": "never"}, windows={"length": 2}))
+    run(pipeline, interactions(pipeline, [f"u0 {item}" for item in "abcdef"]))
+
+    answers = list(lists(run(pipeline, interactions(pipeline, [f"u1 {item}" for item in "abcde"], first=6))))
+
+    assert [set(items(answer)) & set("abcdef"[: n + 1]) for n, answer in enumerate(answers)] == [set()] * 5
+    assert items(answers[-1]) == ["f"]
+
+
+def test_a_user_who_asks_to_be_forgotten_leaves_no_trace() -> None:
+    pipeline, stranger = Pipeline(settings()), "somebody-in-particular"
+    run(pipeline, interactions(pipeline, round_robin(4)))
+    run(pipeline, interactions(pipeline, [f"{stranger} a", f"{stranger} b"], first=12))
+    assert any(stranger.encode() in array.tobytes() for array in pipeline.state().values())
+
+    batch = interactions(pipeline, [f"{stranger} c"], first=14)
+    batch.append(message(pipeline, 15, {"type": "erase", "user_id": stranger, "event_time": NOON + 15 * MINUTE}))
+    outputs = run(pipeline, batch)
+
+    assert [(output.key, output.value) for output in outputs.lists] == [(stranger.encode(), None)]
+    assert not any(stranger.encode() in array.tobytes() for array in pipeline.state().values())
+    pipeline.recommend(interactions(pipeline, [f"{stranger} d"], first=20), DECISIONS)
+    assert pipeline.learn().with_history.tolist() == [False]
+
+
+def test_old_records_are_learned_and_only_requests_among_them_answered() -> None:
+    pipeline = Pipeline(settings())
+    batch = interactions(pipeline, ["u1 a", "u1 b"])
+    batch.append(message(pipeline, 2, {"type": "request", "user_id": "u1", "event_time": NOON}))
+    outputs = run(pipeline, batch, Decisions(publish_after_ms=NOON + MINUTE))
+    assert [answer.trigger.offset for answer in lists(outputs)] == [1, 2]
+    assert (outputs.learned, outputs.unpublished) == (2, 1)
+
+
+def test_coalescing_answers_the_last_event_of_each_user() -> None:
+    pipeline = Pipeline(settings())
+    batch = interactions(pipeline, ["u1 a", "u2 a", "u1 b", "u2 c", "u1 d"])
+    outputs = run(pipeline, batch, Decisions(coalesce=True))
+    assert [answer.trigger.offset for answer in lists(outputs)] == [3, 4]
+    assert outputs.coalesced == 3
+
+
+def test_state_is_bounded_and_reused_rows_start_afresh() -> None:
+    pipeline = Pipeline(settings(windows={"users": 10}, models={"items": 10}))
+    for start in range(0, 400, 8):
+        outputs = run(pipeline, interactions(pipeline, [f"u{n} i{n}" for n in range(start, start + 8)], first=start))
+        assert len(outputs.lists) == 8
+    assert len(pipeline.admission.users) <= 10
+    assert len(pipeline.admission.items) <= 10
+    assert max(array.size for array in pipeline.state().values()) < 50_000
+    offered = {item for answer in lists(outputs) for item in items(answer)}
+    assert all(int(item[1:]) >= 380 for item in offered)
+
+
+def test_a_batch_that_is_larger_than_the_vocabulary_does_not_stop_the_stream() -> None:
+    pipeline = Pipeline(settings(windows={"users": 10}, models={"items": 10}))
+    outputs = run(pipeline, interactions(pipeline, [f"u{n} i{n}" for n in range(15)]))
+    assert (len(outputs.lists), len(outputs.dead), set(outputs.reasons)) == (10, 5, {"no_room"})
+
+
+def test_a_restored_pipeline_goes_on_bit_for_bit() -> None:
+    chosen = settings(network={"enabled": True}, serving={"repeats": "learned"})
+    one, other = Pipeline(chosen), Pipeline(chosen)
+    run(one, interactions(one, round_robin(20)))
+    other.restore(one.state())
+    assert state_hash(other.state()) == state_hash(one.state())
+
+    for start in (60, 90):
+        batch = interactions(one, round_robin(10), first=start)
+        assert run(one, batch).lists == run(other, batch).lists
+    assert state_hash(other.state()) == state_hash(one.state())
+
+
+def test_how_a_stream_is_cut_into_batches_changes_no_test_of_a_window() -> None:
+    chosen = settings(models={"micro_batch": 1})
+    whole, cut = Pipeline(chosen), Pipeline(chosen)
+    batch = interactions(whole, round_robin(10))
+    whole.recommend(batch, DECISIONS)
+    ranks = []
+    for one in batch:
+        cut.recommend([one], DECISIONS)
+        ranks.append(cut.learn().ranks)
+    assert np.array_equal(whole.learn().ranks, np.concatenate(ranks))
+
+
+def test_an_empty_batch_is_nothing() -> None:
+    pipeline = Pipeline(settings())
+    assert run(pipeline, []).lists == []
+
+
+def test_learning_comes_once_after_recommending() -> None:
+    pipeline = Pipeline(settings())
+    with pytest.raises(RuntimeError, match="once for each batch"):
+        pipeline.learn()
+    pipeline.recommend(interactions(pipeline, ["u1 a"]), DECISIONS)
+    with pytest.raises(RuntimeError, match="whole only after learn"):
+        pipeline.state()
