@@ -1,8 +1,8 @@
 """Item vectors that are trained row by row.
 
-A catalogue may have many more rows than an update has reasons to touch. So gradients come for a set of rows, and Adam
-(Kingma and Ba 2015, https://arxiv.org/abs/1412.6980) moves only those; its moments, and their bias correction, belong to
-the row. A row is *known* from its first update on; all others are zero.
+A catalogue may have many more rows than an update has reasons to touch. So gradients come for a set of rows, and
+Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980) moves only those; its moments, and their bias correction,
+belong to the row. A row is *known* from its first update on; all others are zero.
 
 Bytes: 12 D + 4 for each item row.
 """

@@ -60,13 +60,14 @@ class Block(nn.Module):
     def forward(self, tokens: Tensor, valid: Tensor, queries: int) -> Tensor:
         """Update the first `queries` of `tokens` (B, T, D) by all tokens that are `valid` (B, T): (B, queries, D)."""
         batch, length, width = tokens.shape
+        heads = (self.heads, width // self.heads)
         normed = self.attention_norm(tokens)
-        query = self.query(normed[:, :queries]).view(batch, queries, self.heads, -1).transpose(1, 2)  # (B, H, Q, D/H)
-        key_value = self.key_value(normed).view(batch, length, 2, self.heads, -1)
+        query = self.query(normed[:, :queries]).view(batch, queries, *heads).transpose(1, 2)  # (B, H, Q, D/H)
+        key_value = self.key_value(normed).view(batch, length, 2, *heads)
         key, value = key_value.permute(2, 0, 3, 1, 4)  # each (B, H, T, D/H)
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=valid[:, None, None, :])
         found = found.transpose(1, 2).reshape(batch, queries, width)
-        updated = tokens[:, :queries] + self.output(found)
+        updated: Tensor = tokens[:, :queries] + self.output(found)
         fed: Tensor = self.feed(self.feed_norm(updated))
         return updated + fed
 

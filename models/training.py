@@ -13,10 +13,7 @@ the replay buffer:
 4. *Guards*: a loss or gradient that is not finite changes nothing and is counted; a large gradient is clipped.
 5. *Step*: Adam, with a larger rate for item vectors than for the network.
 
-Read out: probabilities among all known items that may be offered; log feature ``log(p + 1e-6) - log(1e-6)``.
-
-Random numbers depend on the seed and the number of the update alone. Whoever builds a `SequenceExpert` makes PyTorch
-deterministic and single-threaded, for the whole process.
+Random numbers depend on the seed and the number of the update alone.
 """
 
 from dataclasses import dataclass
@@ -27,17 +24,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
+from models.dense import Probabilities
+from models.numerics import fix_numerics
 from models.replay import Examples, Inputs, ReplayBuffer, inputs_of
 from models.rows import ItemVectors
 from models.sequence import SequenceConfig, SequenceEncoder
 from stream.snapshots import State, nest, pick
 
-_SHARE_FLOOR = 1e-6
 _BIRTH_SCALE = 0.1
 """Length of a new item's vector in units of its context vector: strong enough to be offered, weak enough to turn."""
-
-_COUNTERS = ("updates", "skipped", "waiting")
 
 Places = npt.NDArray[np.int64]
 
@@ -71,8 +67,7 @@ class SequenceExpert(Expert):
     def __init__(
         self, network: SequenceConfig | None = None, training: TrainingConfig | None = None, seed: int = 0
     ) -> None:
-        torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(1)
+        fix_numerics()
         self._network = network or SequenceConfig()
         self._training = training or TrainingConfig()
         self._seed = seed
@@ -91,14 +86,10 @@ class SequenceExpert(Expert):
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
         inputs = inputs_of(queries.windows, self._network.window)
-        known = self._items.known
-        allowed = np.broadcast_to(known, (len(queries), len(known))).copy()
-        places = np.repeat(np.arange(len(queries)), np.diff(queries.starts))
-        inside = queries.excluded < len(known)
-        allowed[places[inside], queries.excluded[inside]] = False
         with torch.inference_mode():
             contexts = self._contexts(inputs, self._items.vectors, inputs.items, self._valid(inputs.items))
-            return _Probabilities(contexts @ self._items.vectors.T, torch.from_numpy(allowed))
+            logits = contexts @ self._items.vectors.T
+        return Probabilities(self.columns[0], queries, logits, self._items.known)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
@@ -233,28 +224,3 @@ class SequenceExpert(Expert):
         new = ~known[rows[slots]]
         births[torch.from_numpy(slots[new])] = _BIRTH_SCALE * contexts[torch.from_numpy(first[new])]
         return births
-
-
-class _Probabilities(Reading):
-    """Softmax over the rows that are `allowed` (B, rows); zero for all others."""
-
-    def __init__(self, logits: Tensor, allowed: Tensor) -> None:
-        lowest = torch.finfo(logits.dtype).min
-        self.shares = torch.softmax(logits.masked_fill(~allowed, lowest), dim=1) * allowed
-
-    def propose(self) -> Rows:
-        """See Reading."""
-        queries, rows = self.shares.shape
-        limit = SequenceExpert.columns[0].proposals
-        best = np.full((queries, 1, limit), -1, np.int32)
-        found = torch.topk(self.shares, min(limit, rows))
-        best[:, 0, : found.indices.shape[1]] = np.where(found.values.numpy() > 0, found.indices.numpy(), -1)
-        return best
-
-    def score(self, candidates: Rows) -> Floats:
-        """See Reading."""
-        inside = (candidates >= 0) & (candidates < self.shares.shape[1])
-        index = torch.from_numpy(np.where(inside, candidates, 0).astype(np.int64))
-        shares = self.shares.gather(1, index).numpy() * inside
-        features: Floats = np.log1p(shares / np.float32(_SHARE_FLOOR))[:, :, None]
-        return features
