@@ -3,8 +3,8 @@
 An expert reads a user's window and says which items may be next. It keeps what it has learned in bounded tables, and it
 does two things only:
 
-1. `read(queries)` gives a `Reading`: pure, repeatable, never grows anything. From a reading the recommender asks first for
-   proposals, then for the scores of all candidates, its own and the other experts'.
+1. `read(queries)` gives a `Reading`: pure, repeatable, never grows anything. From a reading the recommender asks first
+   for proposals, then for the scores of all candidates, its own and the other experts'.
 2. `learn(events)` is the only place where its state changes, besides `forget_*`, which the vocabulary's expiry calls.
 
 An expert may offer several *columns*: variants that share one table, such as popularities of several half-lives. Each
@@ -90,7 +90,10 @@ class Reading(ABC):
         return None
 
     def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
-        """Window positions that speak most for item n of query n in column n: (n, 2), -1 where there is none to name."""
+        """Name the window positions that speak most for N items, the strongest first: (N, 2), -1 where there is none.
+
+        Item n is meant as a candidate of query ``queries[n]`` in this expert's column ``columns[n]``.
+        """
         return np.full((len(queries), 2), -1, np.int32)
 
 
@@ -118,7 +121,7 @@ class Expert(ABC):
 
     @abstractmethod
     def state(self) -> State:
-        """A copy of everything that decides future readings."""
+        """Copy everything that decides future readings."""
 
     @abstractmethod
     def restore(self, state: State) -> None:

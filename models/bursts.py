@@ -3,8 +3,8 @@
 A page of ratings, a shopping session, an evening of music: events of one burst belong together more than their order
 says. Two readouts of the co-occurrence table (`cooccurrence`), D_j being the time since window item h_j:
 
-``sum_{j<40} exp(-D_j / tau) n[h_j, i] / sqrt((norm[h_j] + 5)(norm[i] + 5))``, an event counting ``exp(-D_j / tau)`` both ways,
-with tau = 120 s (page) and tau = 3600 s (session).
+``sum_{j<40} exp(-D_j / tau) n[h_j, i] / sqrt((norm[h_j] + 5)(norm[i] + 5))``, an event counting ``exp(-D_j / tau)``
+both ways, with tau = 120 s (page) and tau = 3600 s (session).
 """
 
 import numpy as np
@@ -28,12 +28,12 @@ class Burst(Readout):
 
     def weight(self, positions: Floats, ages_s: Floats, norms: Floats) -> Floats:
         """See Readout."""
-        weights: Floats = near(positions, 1.0, 40) * self._nearness(ages_s) / np.sqrt(norms + 5)
+        weights: Floats = near(positions, 1.0, 40) * self._nearness(ages_s) / (norms + 5) ** 0.5
         return weights
 
     def factor(self, norms: Floats) -> Floats:
         """See Readout."""
-        factors: Floats = 1 / np.sqrt(norms + 5)
+        factors: Floats = np.reciprocal((norms + 5) ** 0.5)
         return factors
 
     def _nearness(self, ages_s: Floats) -> Floats:

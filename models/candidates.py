@@ -21,7 +21,7 @@ def union(proposals: Rows, most: int = MOST) -> Rows:
 
 
 @kernel
-def _in_rounds(proposals, most, item_rows):  # type: ignore[no-untyped-def]
+def _in_rounds(proposals, most, item_rows):
     queries, columns, rounds = proposals.shape
     merged = np.full((queries, most), -1, np.int32)
     taken = np.full(item_rows, -1, np.int64)

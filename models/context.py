@@ -1,8 +1,8 @@
 """The situation a list is made in: numbers by which the gate and the ranker choose whom to trust.
 
-One row x of `WIDTH` numbers a query, each about in [0, 1]: how long the user has been away, how much is known of the user and
-of the newest item, how repetitive the user is, how much evidence the sharpest experts hold. All from the window, the
-item statistics and the experts' readings; O(L) a query.
+One row x of `WIDTH` numbers a query, each about in [0, 1]: how long the user has been away, how much is known of the
+user and of the newest item, how repetitive the user is, how much evidence the sharpest experts hold. All from the
+window, the item statistics and the experts' readings; O(L^2) a query for finding repeats.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def contexts(queries: Queries, items: ItemStatistics, evidence: Floats) -> Float
 
 
 @kernel
-def _contexts(items, times_ms, lengths, now_ms, counts):  # type: ignore[no-untyped-def]
+def _contexts(items, times_ms, lengths, now_ms, counts):
     x = np.zeros((len(lengths), WIDTH), np.float32)
     for b in range(len(lengths)):
         length = lengths[b]
@@ -61,7 +61,7 @@ def _contexts(items, times_ms, lengths, now_ms, counts):  # type: ignore[no-unty
 
 
 @kernel
-def _repeats_and_rare(items, counts):  # type: ignore[no-untyped-def]
+def _repeats_and_rare(items, counts):
     repeated, rare = 0, 0
     for j in range(len(items)):
         rare += items[j] >= len(counts) or counts[items[j]] < _RARE
@@ -73,7 +73,7 @@ def _repeats_and_rare(items, counts):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _since_last(items, times_ms):  # type: ignore[no-untyped-def]
+def _since_last(items, times_ms):
     """Milliseconds between the newest item and its previous occurrence; 0 if there is none."""
     for j in range(1, len(items)):
         if items[j] == items[0]:
@@ -82,7 +82,7 @@ def _since_last(items, times_ms):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _triangular(value, bins):  # type: ignore[no-untyped-def]
+def _triangular(value, bins):
     """Linear interpolation weights of `value` between the two knots around it."""
     if value <= _GAP_KNOTS[0]:
         bins[0] = 1

@@ -3,9 +3,9 @@
 Two readouts of the co-occurrence table (`cooccurrence`):
 
 - covisitation: both directions, near positions first, popular items on both sides discounted,
-  ``sum_{j<20} .9^j s[h_j, i] / ((sqrt norm[h_j] + 2)(sqrt norm[i] + 2))``, an event counting ``.85^j`` each way, j < 20;
-- cosine: the whole window with equal weights, the item-based cosine of collaborative filtering (Sarwar et al. 2001) with
-  shrinkage, ``sum_{j<100} n[h_j, i] / sqrt((norm[h_j] + 10)(norm[i] + 10))``.
+  ``sum_{j<20} .9^j s[h_j, i] / ((sqrt norm[h_j] + 2)(sqrt norm[i] + 2))``, an event counting ``.85^j`` each way;
+- cosine: the whole window with equal weights, the item-based cosine of collaborative filtering (Sarwar et al. 2001)
+  with shrinkage, ``sum_{j<100} n[h_j, i] / sqrt((norm[h_j] + 10)(norm[i] + 10))``, an event counting 1 each way.
 """
 
 import numpy as np
@@ -27,12 +27,12 @@ class Covisitation(Readout):
 
     def weight(self, positions: Floats, ages_s: Floats, norms: Floats) -> Floats:
         """See Readout."""
-        weights: Floats = near(positions, 0.9, 20) / (np.sqrt(norms) + 2)
+        weights: Floats = near(positions, 0.9, 20) / (norms**0.5 + 2)
         return weights
 
     def factor(self, norms: Floats) -> Floats:
         """See Readout."""
-        factors: Floats = 1 / (np.sqrt(norms) + 2)
+        factors: Floats = np.reciprocal(norms**0.5 + 2)
         return factors
 
 
@@ -48,12 +48,12 @@ class Cosine(Readout):
 
     def weight(self, positions: Floats, ages_s: Floats, norms: Floats) -> Floats:
         """See Readout."""
-        weights: Floats = 1 / np.sqrt(norms + 10)
+        weights: Floats = np.reciprocal((norms + 10) ** 0.5)
         return weights
 
     def factor(self, norms: Floats) -> Floats:
         """See Readout."""
-        factors: Floats = 1 / np.sqrt(norms + 10)
+        factors: Floats = np.reciprocal((norms + 10) ** 0.5)
         return factors
 
 

@@ -4,8 +4,8 @@ For each query an expert lists the items it has evidence for, with one raw score
 recommender asks for follows in one way for all of them:
 
 - proposals: the items of the largest scores;
-- the log feature of an item: ``log(p + 1e-4) - log(1e-4)`` with ``p = score / (sum of scores + prior)``. The prior, in the
-  units of the score, keeps little evidence from looking like certainty.
+- the log feature of an item: ``log(p + 1e-4) - log(1e-4)`` with ``p = score / (sum of scores + prior)``. The prior, in
+  the units of the score, keeps little evidence from looking like certainty.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Evidence(Reading):
         self._starts = starts
         self._rows = rows
         self._scores = scores
-        self._mass = _sums(starts, scores)
+        self._mass: Floats = _sums(starts, scores)
         self._norms = self._mass + np.asarray(priors, np.float32)
         self._item_rows = int(rows.max(initial=-1)) + 1
 
@@ -54,16 +54,18 @@ class Evidence(Reading):
     def propose(self) -> Rows:
         """See Reading."""
         limits = np.array([column.proposals for column in self._columns], np.int64)
-        return _top(self._starts, self._rows, self._scores, limits)
+        best: Rows = _top(self._starts, self._rows, self._scores, limits)
+        return best
 
     def score(self, candidates: Rows) -> Floats:
         """See Reading."""
         rows = max(self._item_rows, int(candidates.max(initial=-1)) + 1)
-        return _log_features(self._starts, self._rows, self._scores, self._norms, candidates, rows)
+        features: Floats = _log_features(self._starts, self._rows, self._scores, self._norms, candidates, rows)
+        return features
 
 
 @kernel
-def _sums(starts, scores):  # type: ignore[no-untyped-def]
+def _sums(starts, scores):
     sums = np.zeros((len(starts) - 1, scores.shape[1]), np.float32)
     for b in range(len(starts) - 1):
         for n in range(starts[b], starts[b + 1]):
@@ -73,7 +75,7 @@ def _sums(starts, scores):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _top(starts, rows, scores, limits):  # type: ignore[no-untyped-def]
+def _top(starts, rows, scores, limits):
     """Best rows of each column, ties in order of appearance: (B, E, P)."""
     queries, columns, most = len(starts) - 1, len(limits), limits.max()
     best = np.full((queries, columns, most), -1, np.int32)
@@ -96,7 +98,7 @@ def _top(starts, rows, scores, limits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _log_features(starts, rows, scores, norms, candidates, item_rows):  # type: ignore[no-untyped-def]
+def _log_features(starts, rows, scores, norms, candidates, item_rows):
     queries, width = candidates.shape
     columns = scores.shape[1]
     features = np.zeros((queries, width, columns), np.float32)

@@ -1,9 +1,10 @@
 """What the ranker sees of a candidate: the mixture, every expert, the item itself, and the user's history with it.
 
-``F = 1 + K + PLAIN`` features in this order: the mixture's log probability; the K experts' log features; four numbers of the
-item (log age in hours, log idle minutes, log count, count <= 2); and, for items of the window, twelve of its place there
-(met, is the last, is the second last, 1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h,
-1 d, 7 d). Numbers are scaled by .2 so that one learning rate fits all; flags stay 0 or 1.
+``F = 1 + K + PLAIN`` features in this order: the mixture's log probability; the K experts' log features; four numbers
+of the item (log age in hours, log idle minutes, log count, count <= 2); and, for items of the window, twelve of its
+newest place there (met, is the last, is the second last, 1/sqrt(1 + position), log times met, log minutes since, and
+since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d). Logarithms are of one plus the number. Numbers are scaled by .2 so that
+one learning rate fits all; flags stay 0 or 1.
 """
 
 import numpy as np
@@ -33,7 +34,7 @@ def features(queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, i
 
 
 @kernel
-def _features(candidates, raw, mixture, items, times_ms, lengths, now_ms, counts, first_ms, last_ms):  # type: ignore[no-untyped-def]
+def _features(candidates, raw, mixture, items, times_ms, lengths, now_ms, counts, first_ms, last_ms):
     queries, width, experts = raw.shape
     result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
     place = np.full(max(candidates.max(), items.max() if items.size else 0) + 1, -1, np.int32)

@@ -39,7 +39,7 @@ class ItemStatistics:
         self.counts[gone] = self.first_ms[gone] = self.last_ms[gone] = 0
 
     def state(self) -> State:
-        """A copy of everything."""
+        """Copy everything."""
         rows = int(np.flatnonzero(self.counts).max(initial=-1)) + 1
         return {
             "counts": self.counts[:rows].copy(),

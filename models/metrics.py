@@ -1,7 +1,7 @@
 """How good a ranking was, from the rank of the one relevant item.
 
-With one relevant item an event, of rank r (0 the best), at cut-off k: HR = recall = [r < k]; precision = HR / k; F1 = 2 HR / (k + 1);
-NDCG = [r < k] / log2(r + 2); MRR = 1 / (r + 1), not cut off. A miss counts 0 in all of them.
+With one relevant item an event, of rank r (0 the best), at cut-off k: HR = recall = [r < k]; precision = HR / k;
+F1 = 2 HR / (k + 1); NDCG = [r < k] / log2(r + 2); MRR = 1 / (r + 1), not cut off. A miss counts 0 in all of them.
 """
 
 import numpy as np

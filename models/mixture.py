@@ -1,8 +1,9 @@
 """A mixture of experts: whom to trust, by situation, learned on the log loss.
 
-``P(c) = sum_k pi_k(x) P_k(c)``: P_k is the softmax over the candidates of ``tau_k`` times expert k's log feature, the gate
-``pi = softmax(A x)`` over the experts that have any evidence. A and the temperatures tau follow the gradient of ``-log P(target)``
-by Adagrad (Duchi et al. 2011); predictions use an exponential average of A (Polyak & Juditsky 1992), which is steadier.
+``P(c) = sum_k pi_k(x) P_k(c)``: P_k is the softmax over the candidates of ``tau_k`` times expert k's log feature, the
+gate ``pi = softmax(A x)`` over the experts that have any evidence. A and the temperatures tau follow the gradient of
+``-log P(target)`` by Adagrad (Duchi et al. 2011); predictions use an exponential average of A (Polyak & Juditsky 1992),
+which is steadier.
 
 The mixture is robust from the first event, since with A = 0 it is the plain average of its experts; the ranker stands
 on it. O(K (C + X)) a query and an update; memory 3 K X doubles.
@@ -53,7 +54,7 @@ class Mixture:
         )  # fmt: skip
 
     def state(self) -> State:
-        """A copy of everything."""
+        """Copy everything."""
         return {name: table.copy() for name, table in self._tables().items()}
 
     def restore(self, state: State) -> None:
@@ -72,7 +73,7 @@ class Mixture:
 
 
 @kernel
-def _expert_shares(raw, size, tau, shares):  # type: ignore[no-untyped-def]
+def _expert_shares(raw, size, tau, shares):
     """Fill `shares` (C, K) with each expert's softmax; return which experts have evidence."""
     experts = raw.shape[1]
     heard = np.zeros(experts, np.bool_)
@@ -93,7 +94,7 @@ def _expert_shares(raw, size, tau, shares):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _gate_shares(x, gate, heard):  # type: ignore[no-untyped-def]
+def _gate_shares(x, gate, heard):
     logits = np.empty(len(gate))
     for k in range(len(gate)):
         logits[k] = _SILENT
@@ -106,7 +107,7 @@ def _gate_shares(x, gate, heard):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _predict(raw, sizes, x, gate, tau):  # type: ignore[no-untyped-def]
+def _predict(raw, sizes, x, gate, tau):
     queries, width, experts = raw.shape
     probabilities = np.zeros((queries, width), np.float32)
     parts = np.zeros((queries, width, experts), np.float32)
@@ -125,7 +126,7 @@ def _predict(raw, sizes, x, gate, tau):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _learn(raw, sizes, x, targets, weights, gate, gate_squares, gate_average, tau, tau_squares):  # type: ignore[no-untyped-def]
+def _learn(raw, sizes, x, targets, weights, gate, gate_squares, gate_average, tau, tau_squares):
     _, width, experts = raw.shape
     shares = np.empty((width, experts))
     dropped = 0

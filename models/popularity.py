@@ -1,15 +1,15 @@
 """What everybody does: popularity that fades, overall and among users in the same situation.
 
-Five half-lives over all events (90 min, 6 h, 1 d, 7 d, 10 y), and two of 7 days that see only events of the same situation:
-the same bucket of window length ``floor(log2(1 + length))``, and the same bucket of time since the user's last event (1 min,
-10 min, 1 h, 6 h, 1 d, 7 d and longer). All are tables of one kind: a fading weight for each item, and the list of
-the largest ones.
+Five half-lives over all events (90 min, 6 h, 1 d, 7 d, 10 y), and two of 7 days that see only events of the same
+situation: the same bucket of window length ``floor(log2(1 + length))``, and the same bucket of time since the user's
+last event (below 1 min, 10 min, 1 h, 6 h, 1 d, 7 d, longer, none). All are tables of one kind: a fading weight for each
+item, and the list of the largest ones.
 
 Fading costs nothing an item: an event adds a weight that grows with time, so that only ratios matter, and before the
-weights leave the range of a double the table is brought to a new origin. All items of a table fade alike, so an event can
-only move its own item up: the list of leaders is kept exactly by one insertion.
+weights leave the range of a double the table is brought to a new origin. All items of a table fade alike, so an event
+can only move its own item up: the list of leaders is kept exactly by one insertion.
 
-Log feature: ``log(share + 1e-6) - log(1e-6)`` of the table's total weight. O(tables + leaders moved) an event; memory 21
+Log feature: ``log(share + 1e-6) - log(1e-6)`` of the table's total weight. O(columns x leaders) an event; memory 21
 doubles an item.
 """
 
@@ -80,7 +80,7 @@ class Popularity(Expert):
             self._leaders[table, : len(best)] = best
 
     def forget_users(self, dead: Mask) -> None:
-        """Counts of items hold no user."""
+        """Do nothing: counts of items hold no user."""
 
     def state(self) -> State:
         """See Expert."""
@@ -127,16 +127,18 @@ class _Shares(Reading):
 
     def propose(self) -> Rows:
         limits = np.array([column.proposals for column in self._columns], np.int64)
-        return _lead(
+        best: Rows = _lead(
             self._tables, limits, self._leaders, self._queries.starts, self._queries.excluded, len(self._weights)
         )
+        return best
 
     def score(self, candidates: Rows) -> Floats:
-        return _log_shares(self._tables, candidates, self._weights, self._totals)
+        features: Floats = _log_shares(self._tables, candidates, self._weights, self._totals)
+        return features
 
 
 @kernel
-def _count(tables, items, event_weights, times_ms, rates, weights, totals, origin_ms, leaders):  # type: ignore[no-untyped-def]
+def _count(tables, items, event_weights, times_ms, rates, weights, totals, origin_ms, leaders):
     for b in range(len(items)):
         for column in range(tables.shape[1]):
             t = tables[b, column]
@@ -157,7 +159,7 @@ def _count(tables, items, event_weights, times_ms, rates, weights, totals, origi
 
 
 @kernel
-def _raise(item, t, weights, leaders):  # type: ignore[no-untyped-def]
+def _raise(item, t, weights, leaders):
     """Move `item` up to its place among the leaders of table `t`."""
     place = 0
     while place < leaders.shape[1] and leaders[t, place] >= 0 and leaders[t, place] != item:
@@ -173,7 +175,7 @@ def _raise(item, t, weights, leaders):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _lead(tables, limits, leaders, starts, excluded, item_rows):  # type: ignore[no-untyped-def]
+def _lead(tables, limits, leaders, starts, excluded, item_rows):
     queries, columns = tables.shape
     best = np.full((queries, columns, limits.max()), -1, np.int32)
     barred = np.full(item_rows, -1, np.int64)
@@ -193,7 +195,7 @@ def _lead(tables, limits, leaders, starts, excluded, item_rows):  # type: ignore
 
 
 @kernel
-def _log_shares(tables, candidates, weights, totals):  # type: ignore[no-untyped-def]
+def _log_shares(tables, candidates, weights, totals):
     queries, width = candidates.shape
     features = np.zeros((queries, width, tables.shape[1]), np.float32)
     for b in range(queries):

@@ -1,10 +1,10 @@
 """How experts become one list: a linear ranker whose weights depend on the situation and on the user.
 
-``s(c) = sum_k (W x + w_user)_k f_k(c)``: additive in the features f of a candidate (`features`), with weights that depend linearly
-on the context x (`context`). At the start only the mixture's log probability has a weight, so the ranker begins as the mixture
-and improves on it. Softmax cross-entropy over the candidates, Adagrad, an update after every event whose item is a
-candidate; predictions use an exponential average of W. Linear on purpose: each term ``(W x + w_user)_k f_k(c)`` is exactly
-what feature k contributed, so the reasons in a list are the truth.
+``s(c) = sum_k (W x + w_user)_k f_k(c)``: additive in the features f of a candidate (`features`), with weights that
+depend linearly on the context x (`context`). At the start only the mixture's log probability has a weight, so the
+ranker begins as the mixture and improves on it. Softmax cross-entropy over the candidates, Adagrad, an update after
+every event whose item is a candidate; predictions use an exponential average of W. Linear on purpose: each term
+``(W x + w_user)_k f_k(c)`` is exactly what feature k contributed, so the reasons in a list are the truth.
 
 O(F (C + X)) a query and an update; memory 3 F X doubles and 8 F bytes a user.
 """
@@ -58,7 +58,7 @@ class Ranker:
         self._user_squares[gone] = _USER_START
 
     def state(self) -> State:
-        """A copy of everything."""
+        """Copy everything."""
         known = np.flatnonzero((self._user_squares != np.float32(_USER_START)).any(axis=1))
         rows = int(known.max(initial=-1)) + 1
         shared = {name: table.copy() for name, table in self._shared().items()}
@@ -76,7 +76,7 @@ class Ranker:
 
 
 @kernel
-def _weights_of(x, user, weights, users):  # type: ignore[no-untyped-def]
+def _weights_of(x, user, weights, users):
     theta = np.zeros(len(weights))
     for k in range(len(weights)):
         for d in range(len(x)):
@@ -87,7 +87,7 @@ def _weights_of(x, user, weights, users):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _softmax(features, size, theta):  # type: ignore[no-untyped-def]
+def _softmax(features, size, theta):
     scores = np.empty(size)
     for c in range(size):
         score = 0.0
@@ -101,7 +101,7 @@ def _softmax(features, size, theta):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _predict(features, sizes, x, users, weights, user_weights):  # type: ignore[no-untyped-def]
+def _predict(features, sizes, x, users, weights, user_weights):
     queries, width, count = features.shape
     probabilities = np.zeros((queries, width), np.float32)
     thetas = np.empty((queries, count), np.float32)
@@ -113,7 +113,7 @@ def _predict(features, sizes, x, users, weights, user_weights):  # type: ignore[
 
 
 @kernel
-def _learn(features, sizes, x, users, targets, event_weights, weights, squares, average, user_weights, user_squares):  # type: ignore[no-untyped-def]
+def _learn(features, sizes, x, users, targets, event_weights, weights, squares, average, user_weights, user_squares):
     count = features.shape[2]
     gradient = np.empty(count)
     dropped = 0

@@ -1,8 +1,8 @@
 """Why an item is in a list: the exact terms of its score, summed by whom they came from.
 
-The ranker's score is a sum over features, so each feature's term is what it contributed. The mixture's term is shared out
-by responsibility, the part of P(c) that each expert gave. Terms of one source are added; the largest positive ones are
-the reasons, each with its share of all positive ones.
+The ranker's score is a sum over features, so each feature's term is what it contributed. The mixture's term is shared
+out by responsibility, the part of P(c) that each expert gave. Terms of one source are added; the largest positive ones
+are the reasons, each with its share of all positive ones.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ REASONS = 2
 class Reasons:
     """Up to REASONS sources of each of k items for B queries, strongest first.
 
-    `sources` (B, k, R) are places in the names of all sources, -1 where there is no more; `shares` (B, k, R) are in [0, 1];
-    `because` (B, k, R, 2) are positions in the query's window, -1 where the source cannot name one.
+    `sources` (B, k, R) are places in the names of all sources, -1 where there is no more; `shares` (B, k, R) are in
+    [0, 1]; `because` (B, k, R, 2) are positions in the query's window, -1 where the source cannot name one.
     """
 
     sources: Rows
@@ -33,8 +33,8 @@ class Reasons:
 def contributions(features: Floats, weights: Floats, parts: Floats) -> Floats:
     """Term of each source in the score of n items: (n, K + number of groups), summing to the score.
 
-    `features` (n, F), `weights` (n, F) and `parts` (n, K) are the items' features, the ranker's weights and the experts' parts of
-    the mixture's probability.
+    `features` (n, F), `weights` (n, F) and `parts` (n, K) are the items' features, the ranker's weights and the
+    experts' parts of the mixture's probability.
     """
     terms: Floats = features * weights
     experts = parts.shape[1]
@@ -52,13 +52,13 @@ def source_groups() -> tuple[str, ...]:
 
 
 def strongest(terms: Floats) -> tuple[Rows, Floats]:
-    """The REASONS largest positive terms of each row and their shares of all positive ones: (n, R) each."""
+    """Pick the REASONS largest positive terms of each row, with their shares of all positive ones: (n, R) each."""
     result: tuple[Rows, Floats] = _strongest(terms)
     return result
 
 
 @kernel
-def _strongest(terms):  # type: ignore[no-untyped-def]
+def _strongest(terms):
     sources = np.full((len(terms), REASONS), -1, np.int32)
     shares = np.zeros((len(terms), REASONS), np.float32)
     for n in range(len(terms)):

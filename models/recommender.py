@@ -5,8 +5,8 @@
 3. The mixture weighs the experts (`mixture`), in the context of each query (`context`).
 4. The ranker makes one list of it (`features`, `ranker`), and the reasons with it (`reasons`).
 
-`recommend` and `test` are pure. `learn` takes what `test` gave, so that mixture and ranker learn from exactly the scores that
-were tested, then the experts learn: state changes there and in `forget_*`, nowhere else.
+`recommend` and `test` are pure. `learn` takes what `test` gave, so that mixture and ranker learn from exactly the
+scores that were tested, then the experts learn: state changes there and in `forget_*`, nowhere else.
 """
 
 from collections.abc import Iterator, Sequence
@@ -93,7 +93,7 @@ class Recommender:
         self.updates_dropped = 0
 
     def score(self, queries: Queries) -> Scored:
-        """Steps 1 to 4 for B queries. Pure."""
+        """Take steps 1 to 4 for B queries, without reasons. Pure."""
         readings = tuple(expert.read(queries) for expert in self._experts)
         candidates = union(_side_by_side([reading.propose() for reading in readings]))
         sizes = (candidates >= 0).sum(axis=1).astype(np.int32)
@@ -147,7 +147,7 @@ class Recommender:
             expert.forget_users(dead)
 
     def state(self) -> State:
-        """A copy of everything that decides future lists."""
+        """Copy everything that decides future lists."""
         state: State = {"events_learned": np.array([self.events_learned, self.updates_dropped], np.int64)}
         state |= nest("items", self._items.state())
         state |= nest("mixture", self._mixture.state())
@@ -215,7 +215,7 @@ def _side_by_side(proposals: Sequence[Rows]) -> Rows:
 
 
 @kernel
-def _rank(scores, size, target):  # type: ignore[no-untyped-def]
+def _rank(scores, size, target):
     """Rank of `target`, ties against it; MISS without evidence or when its score is not a number."""
     mine = scores[target]
     if not (np.isfinite(mine) and mine > 0):
@@ -227,7 +227,7 @@ def _rank(scores, size, target):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _ranks(targets, sizes, raw, mixture, probabilities):  # type: ignore[no-untyped-def]
+def _ranks(targets, sizes, raw, mixture, probabilities):
     experts = raw.shape[2]
     ranks = np.full((len(targets), experts + 2), MISS, np.int32)
     for b in range(len(targets)):

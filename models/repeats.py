@@ -1,13 +1,14 @@
 """What this user comes back to: the window's own items, weighed four ways.
 
-Pure functions of the window: nothing is learned, so nothing can be stale. j is the position (newest 0), D_j the age, dh the
-circular difference between the hour of day of h_j and of now (UTC):
+Pure functions of the window: nothing is learned, so nothing can be stale. j is the position (newest 0), D_j the age, dh
+the circular difference between the hour of day of h_j and of now (UTC):
 
 - own_recent: ``sum .9^j``;
 - own_hour: ``sum (exp(-dh^2 / 4.5) + .02)(2 if same weekday) .98^j``, the daily habit;
-- own_weekpart: ``sum (exp(-dh^2) + .01)(1 if both on a weekend or both not, else .15) exp(-D_j / 60 d)``, the weekly one;
-- own_sequence: what followed the newest item the last times, ``h_{j-1-d}`` for each j > 0 with h_j = h_0, d < 3, weighing
-  ``.4^d .95^j``, and four times that for d = 0 where the item before was the same too.
+- own_weekpart: ``sum (exp(-dh^2) + .01)(1 if both on a weekend or both not, else .15) exp(-D_j / 60 d)``, the weekly
+  one;
+- own_sequence: what followed the newest item the last times, ``h_{j-1-d}`` for each j > 0 with h_j = h_0, d < 3,
+  weighing ``.4^d .95^j``, and four times that for d = 0 where the item before was the same too.
 
 O(L) a query, O(L^2) for finding an item's earlier place in the window; no memory.
 """
@@ -79,13 +80,13 @@ class _OwnReading(Reading):
 
 
 @kernel
-def _calendar(time_ms):  # type: ignore[no-untyped-def]
+def _calendar(time_ms):
     """Hour of the day in [0, 24), and day of the week, Monday 0."""
     return (time_ms % DAY_MS) / HOUR_MS, (time_ms // DAY_MS + _THURSDAY) % 7
 
 
 @kernel
-def _place(rows, first, count, item):  # type: ignore[no-untyped-def]
+def _place(rows, first, count, item):
     for n in range(first, count):
         if rows[n] == item:
             return n
@@ -93,7 +94,7 @@ def _place(rows, first, count, item):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _own(items, times_ms, lengths, now_ms, starts, excluded):  # type: ignore[no-untyped-def]
+def _own(items, times_ms, lengths, now_ms, starts, excluded):
     queries = len(lengths)
     total = lengths.sum()
     rows = np.empty(total, np.int32)

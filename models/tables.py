@@ -1,7 +1,7 @@
 """Flat tables that grow by doubling, and the random numbers of the kernels.
 
-Every table of the experts is a NumPy array whose first axis is an item row or a user row. It grows to the largest row met,
-never on reads, and the vocabulary's capacity bounds that row.
+Every table of the experts is a NumPy array whose first axis is an item row or a user row. It grows to the largest row
+met, never on reads, and the vocabulary's capacity bounds that row.
 """
 
 from typing import TypeVar
@@ -37,7 +37,7 @@ def padded(dead: npt.NDArray[np.bool_], rows: int) -> npt.NDArray[np.bool_]:
 
 
 @kernel
-def mixed(seed, step):  # type: ignore[no-untyped-def]
+def mixed(seed, step):
     """Hash of a counter: the same (seed, step) gives the same 64 bits (SplitMix64, Steele et al. 2014)."""
     z = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(step) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
