@@ -46,7 +46,13 @@ class FactorizationConfig:
 
 
 class FactorizationExpert(Expert):
-    """BiasedMF on events against chance."""
+    """BiasedMF on events against chance.
+
+    Attributes
+    ----------
+    model
+        River's model; asking it to predict for an id that it has not met makes an entry.
+    """
 
     name = "factorization"
     columns = (Column("factorization", 20),)
@@ -60,7 +66,7 @@ class FactorizationExpert(Expert):
     def _clear(self) -> None:
         config = self._config
         self._loss = optim.losses.Log()
-        self._model = reco.BiasedMF(
+        self.model = reco.BiasedMF(
             n_factors=config.factors,
             bias_optimizer=optim.SGD(config.rate),
             latent_optimizer=optim.SGD(config.rate),
@@ -77,7 +83,7 @@ class FactorizationExpert(Expert):
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
         nobody = np.zeros(self._config.factors)
-        users = np.array([self._model.u_latents.get(user, nobody) for user in queries.windows.users.tolist()])
+        users = np.array([self.model.u_latents.get(user, nobody) for user in queries.windows.users.tolist()])
         factors = torch.from_numpy(users.reshape(-1, self._config.factors)).float()
         logits = factors @ self._vectors[: self._rows].T + self._biases[: self._rows]
         return Probabilities(self.columns[0], queries, logits, self._known[: self._rows])
@@ -103,8 +109,8 @@ class FactorizationExpert(Expert):
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
         for row in dead_rows(dead, len(self._known)).tolist():
-            self._model.i_latents.pop(row, None)
-            self._model.i_biases.pop(row, None)
+            self.model.i_latents.pop(row, None)
+            self.model.i_biases.pop(row, None)
             self._vectors[row] = 0
             self._biases[row] = 0
             self._known[row] = False
@@ -113,12 +119,12 @@ class FactorizationExpert(Expert):
     def forget_users(self, dead: Mask) -> None:
         """See Expert."""
         for row in np.flatnonzero(dead).tolist():
-            self._model.u_latents.pop(row, None)
-            self._model.u_biases.pop(row, None)
+            self.model.u_latents.pop(row, None)
+            self.model.u_biases.pop(row, None)
 
     def state(self) -> State:
         """See Expert."""
-        model = self._model
+        model = self.model
         return {
             "learned": np.array([self._learned], np.int64),
             "mean": np.array([model.global_mean.n, model.global_mean.get()]),
@@ -129,7 +135,7 @@ class FactorizationExpert(Expert):
     def restore(self, state: State) -> None:
         """See Expert."""
         self._clear()
-        model = self._model
+        model = self.model
         self._learned = int(state["learned"][0])
         pairs, mean = state["mean"].tolist()
         if pairs:
@@ -142,14 +148,14 @@ class FactorizationExpert(Expert):
         self._mirror(items)
 
     def _teach(self, user: int, item: int, label: int) -> None:
-        self._model.learn_one(user, item, label)  # type: ignore[no-untyped-call]  # River leaves it untyped
+        self.model.learn_one(user, item, label)  # type: ignore[no-untyped-call]  # River leaves it untyped
 
     def _meet(self, user: int, item: int) -> None:
         """Make the entries that River would otherwise make, from random numbers that the state need not hold."""
-        if user not in self._model.u_latents:
-            self._model.u_latents[user] = self._new_vector(_USERS, user)
+        if user not in self.model.u_latents:
+            self.model.u_latents[user] = self._new_vector(_USERS, user)
         if not self._known[item]:
-            self._model.i_latents[item] = self._new_vector(_ITEMS, item)
+            self.model.i_latents[item] = self._new_vector(_ITEMS, item)
             self._known[item] = True
 
     def _new_vector(self, kind: int, row: int) -> Doubles:
@@ -173,8 +179,8 @@ class FactorizationExpert(Expert):
     def _mirror(self, items: list[int]) -> None:
         """Copy the model's vectors and biases of known item rows."""
         if items:
-            self._vectors[items] = torch.from_numpy(np.array([self._model.i_latents[row] for row in items])).float()
-            self._biases[items] = torch.tensor([self._model.i_biases[row] for row in items], dtype=torch.float32)
+            self._vectors[items] = torch.from_numpy(np.array([self.model.i_latents[row] for row in items])).float()
+            self._biases[items] = torch.tensor([self.model.i_biases[row] for row in items], dtype=torch.float32)
 
 
 def _entries(vectors: dict[Hashable, Doubles], biases: dict[Hashable, float]) -> State:

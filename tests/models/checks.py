@@ -7,8 +7,8 @@ Call them through `CHECKS`, so that an expert passes all of them or none::
     def test_contract(factory, check):
         check(factory)
 
-A factory gives a new expert with the same settings and seed each time. Tables whose size is a setting must be small enough
-to be full after a few hundred events.
+A factory gives a new expert with the same settings and seed each time. Tables whose size is a setting must be small
+enough to be full after a few hundred events.
 """
 
 from collections.abc import Callable
