@@ -103,11 +103,16 @@ def broker(
 
 
 @app.command()
-def run(config: Config = None) -> None:
+def run(
+    config: Config = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Begin a new state from what the input topic still has.")
+    ] = False,
+) -> None:
     """Read interactions, learn, and publish lists, until Ctrl-C."""
     from consumers.service import run as run_service
 
-    run_service(_settings(config))
+    run_service(_settings(config), rebuild=rebuild)
 
 
 @app.command()

@@ -1,0 +1,120 @@
+"""``springtide run`` as a child process: started, asked how it does, stopped.
+
+It runs as a user would start it, in an interpreter of its own, and behind a guard: it ends when this process does,
+however that ends. What it says goes to a log file, and its last line is the reason when it ends by itself.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from consumers.configuration import to_toml
+from consumers.figures import Figures
+from consumers.settings import ENVIRONMENT_PREFIX, Settings
+from stream import guard
+from stream.errors import SpringtideError
+
+_READY_WITHIN_S = 180.0
+_STOP_WITHIN_S = 30.0
+_LOOK_EVERY_S = 0.1
+_ANSWER_WITHIN_S = 10.0
+
+
+class Child:
+    """A recommender between `start` and `stop`, or inside a ``with`` block.
+
+    Parameters
+    ----------
+    settings
+        With metrics on a port that is free.
+    folder
+        Where its settings file and ``run.log`` go.
+    """
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._settings = settings
+        self._config = folder / "springtide.toml"
+        self._log = folder / "run.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it and return when it is ready; SpringtideError with its own sentence when it ends instead."""
+        self._config.write_text(to_toml(self._settings), encoding="utf-8")
+        # The file holds what the environment said already, and what was changed since.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+        command = (sys.executable, "-m", "consumers.cli", "run", "--config", str(self._config))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", guard.__file__, *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while self._get("/readyz") is None:
+            if time.monotonic() > deadline:
+                message = (
+                    f"The recommender is not ready after {_READY_WITHIN_S:.0f} s; it last said: {self._last_line()}"
+                )
+                raise SpringtideError(message)
+            self.check()
+            time.sleep(_LOOK_EVERY_S)
+        return self
+
+    def check(self) -> None:
+        """Raise SpringtideError with its last line when it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            message = f"The recommender has ended by itself: {self._last_line()}"
+            raise SpringtideError(message)
+
+    def figures(self) -> Figures | None:
+        """Look at its metrics; None while it does not answer."""
+        text = self._get("/metrics")
+        return None if text is None else Figures(text)
+
+    def stop(self) -> None:
+        """Stop it cleanly and wait for it; does nothing when it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()  # what the guard waits for
+        try:
+            process.wait(_STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _get(self, path: str) -> str | None:
+        url = f"http://{self._settings.metrics.host}:{self._settings.metrics.port}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=_ANSWER_WITHIN_S) as answer:
+                text: str = answer.read().decode()
+                return text
+        except (urllib.error.URLError, OSError):
+            return None
+
+    def _last_line(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
