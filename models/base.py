@@ -39,7 +39,7 @@ class Column:
 class Queries:
     """B requests for a list: the windows as they are, and for each the items that must not be offered.
 
-    `excluded` holds the item rows of query b at ``[starts[b], starts[b + 1])``.
+    `excluded` holds the item rows (0 or more, repeated or not) of query b at ``[starts[b], starts[b + 1])``.
     """
 
     windows: WindowView
@@ -48,10 +48,6 @@ class Queries:
 
     def __len__(self) -> int:
         return len(self.windows.users)
-
-    def excluded_of(self, b: int) -> Rows:
-        """Item rows that query `b` must not be offered."""
-        return self.excluded[self.starts[b] : self.starts[b + 1]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,18 +26,19 @@ _SINCE_MINUTES = np.array([1.0, 10.0, 60.0, 360.0, 1_440.0, 10_080.0])
 def features(queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, items: ItemStatistics) -> Floats:
     """Features (B, C, F) from the experts' log features `raw` (B, C, K) and the mixture's probabilities (B, C)."""
     windows = queries.windows
+    item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
         candidates, raw, mixture, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
-        items.counts, items.first_ms, items.last_ms,
+        items.counts, items.first_ms, items.last_ms, item_rows,
     )  # fmt: skip
     return result
 
 
 @kernel
-def _features(candidates, raw, mixture, items, times_ms, lengths, now_ms, counts, first_ms, last_ms):
+def _features(candidates, raw, mixture, items, times_ms, lengths, now_ms, counts, first_ms, last_ms, item_rows):
     queries, width, experts = raw.shape
     result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
-    place = np.full(max(candidates.max(), items.max() if items.size else 0) + 1, -1, np.int32)
+    place = np.full(item_rows, -1, np.int32)
     own = 1 + experts + _ITEM
     for b in range(queries):
         for c in range(width):

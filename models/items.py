@@ -11,7 +11,7 @@ from stream.snapshots import State
 
 
 class ItemStatistics:
-    """Counts and times by item row; arrays are public to the kernels and grow with the rows met."""
+    """Counts, and first and last event times in milliseconds, by item row; the arrays grow with the rows met."""
 
     def __init__(self) -> None:
         self.counts = np.zeros(0, np.int64)
@@ -19,22 +19,22 @@ class ItemStatistics:
         self.last_ms = np.zeros(0, np.int64)
 
     def learn(self, events: Events) -> None:
-        """Count each event's item."""
+        """Count each event's item; late events may move its first time back."""
         rows = int(events.items.max(initial=-1)) + 1
         self.counts, self.first_ms, self.last_ms = (
             grown(self.counts, rows),
             grown(self.first_ms, rows),
             grown(self.last_ms, rows),
         )
-        times = events.before.now_ms
-        for item, time in zip(events.items.tolist(), times.tolist(), strict=True):
-            if self.counts[item] == 0:
-                self.first_ms[item] = self.last_ms[item] = time
-            self.counts[item] += 1
-            self.last_ms[item] = max(self.last_ms[item], time)
+        items, times = events.items, events.before.now_ms
+        new = self.counts[items] == 0
+        self.first_ms[items[new]] = self.last_ms[items[new]] = times[new]
+        np.add.at(self.counts, items, 1)
+        np.minimum.at(self.first_ms, items, times)
+        np.maximum.at(self.last_ms, items, times)
 
     def forget_items(self, dead: Mask) -> None:
-        """Forget the marked rows."""
+        """Forget the item rows marked in `dead`; rows beyond its end live on."""
         gone = dead_rows(dead, len(self.counts))
         self.counts[gone] = self.first_ms[gone] = self.last_ms[gone] = 0
 

@@ -38,31 +38,3 @@ def summary(ranks: Ranks, k: int = 10) -> dict[str, float]:
         "mrr": float(reciprocal(ranks).mean()),
         "events": len(ranks),
     }
-
-
-class MovingQuality:
-    """Cumulative and moving means of HR@10 and NDCG@10 for S scorers.
-
-    The moving mean is exponential with a memory of `memory` events. Infinite streams need no more than these sums.
-    """
-
-    def __init__(self, scorers: int, memory: int = 10_000) -> None:
-        self._memory = memory
-        self.events = 0
-        self.hits = np.zeros(scorers)
-        self.gains = np.zeros(scorers)
-        self.recent_hits = np.zeros(scorers)
-        self.recent_gains = np.zeros(scorers)
-
-    def observe(self, ranks: Ranks) -> None:
-        """Take the ranks (n, S) of n further events."""
-        if not len(ranks):
-            return
-        hits, gains = hit(ranks), ndcg(ranks)
-        self.events += len(ranks)
-        self.hits += hits.sum(axis=0)
-        self.gains += gains.sum(axis=0)
-        memory = min(self._memory, self.events)
-        fresh = min(len(ranks) / memory, 1.0)
-        self.recent_hits += fresh * (hits.mean(axis=0) - self.recent_hits)
-        self.recent_gains += fresh * (gains.mean(axis=0) - self.recent_gains)

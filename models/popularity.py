@@ -70,8 +70,8 @@ class Popularity(Expert):
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
         gone = dead_rows(dead, len(self._weights))
-        self._totals = np.maximum(self._totals - self._weights[gone].sum(axis=0), 0)
         self._weights[gone] = 0
+        self._totals = self._weights.sum(axis=0)  # not a difference: what is left may be far smaller than what goes
         for table in range(_TABLES):
             weights = self._weights[:, table]
             best = np.lexsort((np.arange(len(weights)), -weights))[:_LEADERS]
@@ -128,7 +128,7 @@ class _Shares(Reading):
     def propose(self) -> Rows:
         limits = np.array([column.proposals for column in self._columns], np.int64)
         best: Rows = _lead(
-            self._tables, limits, self._leaders, self._queries.starts, self._queries.excluded, len(self._weights)
+            self._tables, limits, self._leaders, self._weights, self._queries.starts, self._queries.excluded
         )
         return best
 
@@ -175,18 +175,19 @@ def _raise(item, t, weights, leaders):
 
 
 @kernel
-def _lead(tables, limits, leaders, starts, excluded, item_rows):
+def _lead(tables, limits, leaders, weights, starts, excluded):
+    """Leaders of each query's tables, as long as they have any weight left: (B, E, P)."""
     queries, columns = tables.shape
     best = np.full((queries, columns, limits.max()), -1, np.int32)
-    barred = np.full(item_rows, -1, np.int64)
+    barred = np.full(len(weights), -1, np.int64)
     for b in range(queries):
         for n in range(starts[b], starts[b + 1]):
-            if excluded[n] < item_rows:
+            if excluded[n] < len(barred):
                 barred[excluded[n]] = b
         for column in range(columns):
-            found = 0
-            for item in leaders[tables[b, column]]:
-                if item < 0 or found == limits[column]:
+            found, table = 0, tables[b, column]
+            for item in leaders[table]:
+                if item < 0 or found == limits[column] or weights[item, table] <= 0:
                     break
                 if barred[item] != b:
                     best[b, column, found] = item

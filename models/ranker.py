@@ -40,7 +40,10 @@ class Ranker:
         return result
 
     def learn(self, features: Floats, sizes: Rows, x: Floats, users: Rows, targets: Rows, weights: Floats) -> int:
-        """Update after each event, as in Mixture.learn; returns how many updates were dropped as not finite."""
+        """Update after each event, as in Mixture.learn; returns how many updates were dropped as not finite.
+
+        The user -1 has no weights of its own.
+        """
         rows = int(users.max(initial=-1)) + 1
         self._users = grown(self._users, rows)
         self._user_squares = grown(self._user_squares, rows, _USER_START)
@@ -59,8 +62,8 @@ class Ranker:
 
     def state(self) -> State:
         """Copy everything."""
-        known = np.flatnonzero((self._user_squares != np.float32(_USER_START)).any(axis=1))
-        rows = int(known.max(initial=-1)) + 1
+        taught = (self._users != 0) | (self._user_squares != np.float32(_USER_START))
+        rows = int(np.flatnonzero(taught.any(axis=1)).max(initial=-1)) + 1
         shared = {name: table.copy() for name, table in self._shared().items()}
         return {**shared, "users": self._users[:rows].copy(), "user_squares": self._user_squares[:rows].copy()}
 
@@ -81,7 +84,7 @@ def _weights_of(x, user, weights, users):
     for k in range(len(weights)):
         for d in range(len(x)):
             theta[k] += weights[k, d] * x[d]
-        if user < len(users):
+        if 0 <= user < len(users):
             theta[k] += users[user, k]
     return theta
 
@@ -133,8 +136,9 @@ def _learn(features, sizes, x, users, targets, event_weights, weights, squares, 
             continue
         for k in range(count):
             step = event_weights[b] * gradient[k]
-            user_squares[user, k] += step * step
-            user_weights[user, k] += _USER_RATE * step / np.sqrt(user_squares[user, k])
+            if user >= 0:
+                user_squares[user, k] += step * step
+                user_weights[user, k] += _USER_RATE * step / np.sqrt(user_squares[user, k])
             for d in range(x.shape[1]):
                 step = event_weights[b] * gradient[k] * x[b, d]
                 squares[k, d] += step * step

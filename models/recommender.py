@@ -74,7 +74,7 @@ class Recommender:
     Parameters
     ----------
     experts
-        Their columns must have distinct names.
+        Their names, and those of their columns, must be distinct.
     """
 
     def __init__(self, experts: Sequence[Expert]) -> None:

@@ -10,7 +10,7 @@ the circular difference between the hour of day of h_j and of now (UTC):
 - own_sequence: what followed the newest item the last times, ``h_{j-1-d}`` for each j > 0 with h_j = h_0, d < 3,
   weighing ``.4^d .95^j``, and four times that for d = 0 where the item before was the same too.
 
-O(L) a query, O(L^2) for finding an item's earlier place in the window; no memory.
+O(L^2) a query, for finding an item's earlier place in the window; no memory.
 """
 
 import numpy as np
@@ -35,26 +35,28 @@ class Repeats(Expert):
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
         windows = queries.windows
+        item_rows = int(windows.items.max(initial=-1)) + 1
         starts, rows, scores = _own(
-            windows.items, windows.times_ms, windows.lengths, windows.now_ms, queries.starts, queries.excluded
-        )
+            windows.items, windows.times_ms, windows.lengths, windows.now_ms,
+            queries.starts, queries.excluded, item_rows,
+        )  # fmt: skip
         return _OwnReading(Evidence(self.columns, (0.5, 0.5, 0.5, 1.0), starts, rows, scores), windows.items)
 
     def learn(self, events: Events) -> None:
-        """Nothing to learn: the windows are the state."""
+        """Do nothing: the windows are the state."""
 
     def forget_items(self, dead: Mask) -> None:
-        """Nothing to forget."""
+        """Do nothing: the windows are the state."""
 
     def forget_users(self, dead: Mask) -> None:
-        """Nothing to forget."""
+        """Do nothing: the windows are the state."""
 
     def state(self) -> State:
-        """No state."""
+        """See Expert; there is none."""
         return {}
 
     def restore(self, state: State) -> None:
-        """No state."""
+        """See Expert; there is none."""
 
 
 class _OwnReading(Reading):
@@ -94,23 +96,24 @@ def _place(rows, first, count, item):
 
 
 @kernel
-def _own(items, times_ms, lengths, now_ms, starts, excluded):
+def _own(items, times_ms, lengths, now_ms, starts, excluded, item_rows):
     queries = len(lengths)
     total = lengths.sum()
     rows = np.empty(total, np.int32)
     scores = np.zeros((total, _COLUMNS), np.float32)
     ends = np.zeros(queries + 1, np.int64)
+    barred = np.full(item_rows, -1, np.int64)
     count = 0
     for b in range(queries):
         first = count
         hour, weekday = _calendar(now_ms[b])
         length = lengths[b]
+        for n in range(starts[b], starts[b + 1]):
+            if excluded[n] < item_rows:
+                barred[excluded[n]] = b
         for j in range(length):
             item = items[b, j]
-            barred = False
-            for n in range(starts[b], starts[b + 1]):
-                barred = barred or excluded[n] == item
-            if barred:
+            if barred[item] == b:
                 continue
             n = _place(rows, first, count, item)
             if n < 0:

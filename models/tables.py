@@ -18,8 +18,10 @@ def grown(table: npt.NDArray[Scalar], rows: int, fill: float = 0) -> npt.NDArray
     """Return `table` itself, or a copy of at least `rows` rows, the new ones filled with `fill`."""
     if rows <= len(table):
         return table
-    larger = np.full((max(rows, 2 * len(table), 16), *table.shape[1:]), fill, table.dtype)
+    larger = np.zeros((max(rows, 2 * len(table), 16), *table.shape[1:]), table.dtype)  # takes memory when written to
     larger[: len(table)] = table
+    if fill != 0:
+        larger[len(table) :] = fill
     return larger
 
 
