@@ -35,8 +35,8 @@ from consumers.tail import line, subscribe, table
 from stream.recommendations import Recommendation
 from stream.topics import ensure_topics
 
-_ON_THE_WAY = 256  # events; enough to fill a transaction while the one before it commits
-_STEP = 32
+_ON_THE_WAY = 128  # events: with more the lists go out faster, and later
+_STEP = 16
 _LOOK_EVERY_S = 0.5
 _SAY_EVERY_S = 2.0
 _ROWS = 10
@@ -58,7 +58,7 @@ def demo(file: EventFile | None, *, events: int, rate: float | None, seed: int, 
                 stack.callback(broker.stop)
                 settings = _settings(folder, broker.bootstrap)
                 ensure_topics(settings.kafka.connection(), settings.topics())
-                console.print(f"Apache Kafka listens at {broker.bootstrap}; {name}.", highlight=False)
+                console.print(f"Apache Kafka listens at {broker.bootstrap}; {name}.", highlight=False, soft_wrap=True)
                 with console.status("Starting the recommender; its first start on a machine compiles for a while"):
                     child = stack.enter_context(Child(settings, folder))
                 lists = subscribe(settings.kafka.connection(), settings.publish.topic)
@@ -164,7 +164,7 @@ class _Show:
                 for now in self._looks():
                     if self._newest and now - said >= _SAY_EVERY_S:
                         said = now
-                        self._console.print(self._status())
+                        self._console.print(self._status(), soft_wrap=True)
                         self._console.print(Text(f"  {line(self._newest[0])}"), soft_wrap=True)
         finally:
             self._sum_up()
@@ -211,10 +211,13 @@ class _Show:
         return max(self._figures.processed() - before, 0) / max((self._ended or time.monotonic()) - began, 1e-3)
 
     def _sum_up(self) -> None:
-        figures, print_ = self._figures, self._console.print
+        figures = self._figures
         middle, late = (figures.quantile("end_to_end_seconds", q) for q in (0.5, 0.99))
-        print_(f"{figures.processed():,} events dealt with, {self._lists:,} lists seen, {self._rate():,.0f} events/s")
-        print_(f"end to end, from the event in Kafka to its list committed: p50 {middle:.3g} s, p99 {late:.3g} s")
+        self._console.print(
+            f"{figures.processed():,} events dealt with, {self._lists:,} lists seen, {self._rate():,.0f} events/s\n"
+            f"end to end, from the event in Kafka to its list committed: p50 {middle:.3f} s, p99 {late:.3f} s",
+            soft_wrap=True,
+        )
         grid = Table(show_edge=False, caption="over users met before, from the first event on", caption_justify="left")
         grid.add_column("scorer")
         grid.add_column("HR@10", justify="right")
@@ -226,4 +229,4 @@ class _Show:
         grid.add_section()
         hits, gain = figures.published()
         grid.add_row("published: in the list that was out", f"{hits:.4f}", f"{gain:.4f}")
-        print_(grid)
+        self._console.print(grid)

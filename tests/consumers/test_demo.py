@@ -1,0 +1,68 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Demo:
+    """The demo as a process of its own, its temporary files in a folder of the test."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder / "tmp"
+        self.folder.mkdir()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "consumers.cli", "demo", *arguments],
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(self.folder), "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = ""
+
+    def wait_for(self, words: str) -> None:
+        assert self.process.stdout is not None
+        while words not in self.said:
+            line = self.process.stdout.readline()
+            assert line, self.said
+            self.said += line
+
+    def end(self) -> int:
+        out, self.complaints = self.process.communicate(timeout=120)
+        self.said += out
+        return self.process.returncode
+
+    def left_something(self) -> bool:
+        """Whether the broker still listens, or one of our files is left."""
+        found = re.search(r"listens at 127\.0\.0\.1:(\d+)", self.said)
+        assert found is not None
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", int(found[1]))) == 0 or any(self.folder.glob("springtide*"))
+
+
+def test_it_ends_by_itself_with_a_summary_and_leaves_nothing(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "--events", "300")
+
+    assert demo.end() == 0, demo.complaints
+    assert "synthetic" in demo.said
+    assert "300 events dealt with, 300 lists seen" in demo.said
+    for words in ("p50", "p99", "final list", "transitions", "published"):
+        assert words in demo.said
+    assert not demo.left_something()
+
+
+def test_a_file_is_played_in_order_of_time_and_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("user,item,ts\n" + "".join(f"u{n % 3},i{n % 5},{1767232800 - n}\n" for n in range(900)))
+    demo = Demo(tmp_path, "--file", str(path), "--rate", "20")
+    demo.wait_for("  2026-01-01 01:4")  # the last row is the first event, at 01:45:01
+    demo.process.send_signal(signal.SIGINT)
+
+    assert demo.end() == 130
+    assert demo.complaints == ""
+    assert "events.csv" in demo.said
+    assert "events dealt with" in demo.said
+    assert not demo.left_something()
