@@ -15,7 +15,7 @@ from what is committed.
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import (
@@ -35,8 +35,8 @@ from kafka.structs import TopicPartition as KafkaPartition
 from stream.errors import CommitInDoubtError, LeaseLostError, LogError
 from stream.kafka_clients import Connection
 from stream.kafka_lease import SESSION_TIMEOUT_MS, Lease
-from stream.kafka_reader import RangeReader, as_record, left_the_log, records_between
-from stream.log import JournalEntry, Log, Offsets, OutputRecord, Ranges, Record, TopicPartition
+from stream.kafka_reader import RangeReader, as_record, records_between
+from stream.log import JournalEntry, Log, Offsets, OutputRecord, Ranges, Record, TopicPartition, left_the_log
 from stream.topics import TaskTopics
 from stream.watchdog import Watchdog
 
@@ -166,7 +166,7 @@ class KafkaLog(Log):
             for source, partition in self._partitions.items()
         }
 
-    def journal(self, start: int) -> Iterator[JournalEntry]:
+    def journal(self, start: int) -> Generator[JournalEntry, None, None]:
         _, end = self.journal_bounds()
         reader = RangeReader(self._connection, [self._journal], self._stay)
         try:
@@ -290,8 +290,9 @@ class KafkaLog(Log):
             raise LogError(message)
 
     def _send(self, producer: KafkaProducer, output: OutputRecord) -> None:
-        value, headers = output.value, list(output.headers)
-        size = len(output.key or b"") + len(value or b"") + sum(len(name) + len(data or b"") for name, data in headers)
+        # The client sends no header without a value; an empty one is the nearest.
+        value, headers = output.value, [(name, data or b"") for name, data in output.headers]
+        size = len(output.key or b"") + len(value or b"") + sum(len(name) + len(data) for name, data in headers)
         if value is not None and size + _ROOM_FOR_HEADERS > self._topics.dead_letters.max_message_bytes:
             # A record that was compressed far better than we can: without this, one of them would stop the stream.
             headers.append(("__springtide.value.left.out", str(len(value)).encode()))

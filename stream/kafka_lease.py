@@ -24,6 +24,7 @@ SESSION_TIMEOUT_MS = 10_000
 
 _MAX_POLL_INTERVAL_MS = 120_000  # compiling and learning a large batch must fit
 _WAIT_MS = 100
+_CONVERGE_S = 30.0  # for the group to take in or lose another member
 
 
 class _Tenure(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
@@ -100,7 +101,7 @@ class Lease:
         LeaseLostError
             When the lease has passed to another process, even if it has come back since.
         """
-        deadline = time.monotonic() + _MAX_POLL_INTERVAL_MS / 1000
+        deadline = time.monotonic() + _CONVERGE_S
         with self._connection.reaching():
             self._poll(0)
             while self._holds() and not self._stable() and time.monotonic() < deadline:

@@ -14,9 +14,9 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import OffsetOutOfRangeError
 from kafka.structs import TopicPartition as KafkaPartition
 
-from stream.errors import LogUnavailableError, RecoveryError
+from stream.errors import LogUnavailableError
 from stream.kafka_clients import Connection
-from stream.log import Record, TopicPartition
+from stream.log import Record, TopicPartition, left_the_log
 
 _POLL_MS = 200
 _SILENCE_S = 30.0  # a broker that has the records sends some within milliseconds
@@ -26,15 +26,6 @@ def as_record(record: ConsumerRecord) -> Record:
     """Return what the client gives as a record of ours."""
     headers = tuple(record.headers)
     return Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, headers)
-
-
-def left_the_log(source: TopicPartition, start: int) -> RecoveryError:
-    """Return the error for offsets that the task still needs and the log no longer holds."""
-    message = (
-        f"Offset {start} of {source.topic} partition {source.partition} has left the log: "
-        "springtide run --rebuild starts a new epoch from what the log still has."
-    )
-    return RecoveryError(message)
 
 
 class RangeReader:

@@ -4,10 +4,12 @@
 leader's transactions commit.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
+
+from stream.errors import RecoveryError
 
 
 class TopicPartition(NamedTuple):
@@ -61,6 +63,15 @@ class JournalEntry(NamedTuple):
     value: bytes
 
 
+def left_the_log(source: TopicPartition, start: int) -> RecoveryError:
+    """Return the error for offsets that the task still needs and the log no longer holds."""
+    message = (
+        f"Offset {start} of {source.topic} partition {source.partition} has left the log: "
+        "springtide run --rebuild starts a new epoch from what the log still has."
+    )
+    return RecoveryError(message)
+
+
 class Log(Protocol):
     """A partitioned log with transactions, as one task sees it."""
 
@@ -83,8 +94,11 @@ class Log(Protocol):
     def offsets_at(self, timestamp_ms: int) -> Offsets:
         """For each input partition the first offset whose record timestamp is not older."""
 
-    def journal(self, start: int) -> Iterator[JournalEntry]:
-        """All journal entries from journal offset `start` to the end of today; RecoveryError when `start` has left."""
+    def journal(self, start: int) -> Generator[JournalEntry, None, None]:
+        """All journal entries from journal offset `start` to the end of today; RecoveryError when `start` has left.
+
+        To be closed where it is not read to its end.
+        """
 
     def journal_bounds(self) -> tuple[int, int]:
         """[earliest journal offset still held, end); offsets are not dense, the last entry may stand before end - 1."""

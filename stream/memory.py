@@ -9,11 +9,11 @@ that recovery is tested without waiting for a broker to break.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import Enum, auto
 
-from stream.errors import CommitInDoubtError, LeaseLostError, RecoveryError
-from stream.log import Headers, JournalEntry, Log, Offsets, OutputRecord, Ranges, Record, TopicPartition
+from stream.errors import CommitInDoubtError, LeaseLostError
+from stream.log import Headers, JournalEntry, Log, Offsets, OutputRecord, Ranges, Record, TopicPartition, left_the_log
 
 _WAIT_S = 0.02
 
@@ -72,6 +72,17 @@ class MemoryBroker:
             self.changed.notify_all()
             return len(records) - 1
 
+    def write(self, outputs: Sequence[OutputRecord], journal: bytes, offsets: Mapping[TopicPartition, int]) -> int:
+        """Write a whole transaction and return its journal offset."""
+        with self.changed:
+            for output in outputs:
+                target = TopicPartition(output.topic, output.partition)
+                self.append(target, output.value, output.key, output.timestamp_ms or 0, output.headers)
+            self.journal.append(journal)
+            self.committed.update(offsets)
+            self.changed.notify_all()
+            return len(self.journal) - 1
+
     def records(self, topic: str) -> list[Record]:
         """Return all records of a topic, partition by partition."""
         return [record for source in sorted(self._records) if source.topic == topic for record in self._records[source]]
@@ -93,8 +104,7 @@ class MemoryBroker:
     def between(self, source: TopicPartition, start: int, end: int) -> list[Record]:
         """Return the records of a range; RecoveryError where some have left."""
         if start < self._starts[source]:
-            message = f"Offset {start} of {source.topic} partition {source.partition} has left the log: rebuild."
-            raise RecoveryError(message)
+            raise left_the_log(source, start)
         return self._records[source][start:end]
 
 
@@ -128,7 +138,7 @@ class MemoryLog(Log):
             source: self._first_at(source, start, end, timestamp_ms) for source, (start, end) in self.bounds().items()
         }
 
-    def journal(self, start: int) -> Iterator[JournalEntry]:
+    def journal(self, start: int) -> Generator[JournalEntry, None, None]:
         for offset in range(start, len(self._broker.journal)):
             yield JournalEntry(offset, self._broker.journal[offset])
 
@@ -136,7 +146,10 @@ class MemoryLog(Log):
         return 0, len(self._broker.journal)
 
     def read(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> list[Record]:
-        return [record for source in sorted(ranges) for record in self._broker.between(source, *ranges[source])]
+        wanted = {source: (start, end) for source, (start, end) in sorted(ranges.items()) if start < end}
+        return [
+            record for source, (start, end) in wanted.items() for record in self._broker.between(source, start, end)
+        ]
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._positions.update(offsets)
@@ -163,16 +176,12 @@ class MemoryLog(Log):
             raise CrashedError
         if fault is Fault.ABORTED:
             raise CommitInDoubtError(_IN_DOUBT)
-        for output in outputs:
-            target = TopicPartition(output.topic, output.partition)
-            self._broker.append(target, output.value, output.key, output.timestamp_ms or 0, output.headers)
-        self._broker.journal.append(journal)
-        self._broker.committed.update(offsets)
+        offset = self._broker.write(outputs, journal, offsets)
         if fault is Fault.CRASH_AFTER:
             raise CrashedError
         if fault is Fault.UNCONFIRMED:
             raise CommitInDoubtError(_IN_DOUBT)
-        return len(self._broker.journal) - 1
+        return offset
 
     def close(self) -> None:
         if self._broker.leader is self:

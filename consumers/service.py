@@ -1,0 +1,388 @@
+"""The loop around the pipeline on a log: who leads, what it does with each batch, and how it ends.
+
+One round of the loop:
+
+1. Poll, decode, and merge the partitions by event time. A partition that is known to hold records that have not come
+   yet is waited for, a bounded moment, because its next record may be the earliest of all.
+2. Decide what depends on the clock, and recommend.
+3. Commit lists, dead letters, the journal record and the offsets in one transaction, in a thread of its own; learn the
+   batch meanwhile. Nothing is polled before both are done.
+4. Now and then: look at the backlog, take a snapshot.
+
+When the lease is lost or the outcome of a commit is not known, the state is thrown away and built again from what is
+committed, which is the same road as a start: acquire the lease, restore a snapshot, follow the journal, lead.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from consumers.endpoint import Endpoint
+from consumers.pipeline import Decisions, Learned, Outputs, Pipeline
+from consumers.recovery import Core, P, Standing, Task, next_epoch, recover
+from consumers.settings import Settings
+from consumers.shedding import TrainingShare
+from consumers.telemetry import Telemetry
+from stream import journal
+from stream.clock import EventTimeMerge
+from stream.errors import CommitInDoubtError, LeaseLostError, SnapshotError
+from stream.events import Decoded
+from stream.kafka import KafkaLog
+from stream.log import Offsets, Ranges
+from stream.snapshots import State
+from stream.topics import ensure_topics
+
+_log = logging.getLogger(__name__)
+
+_IDLE_POLL_MS = 200
+_GAP_POLL_MS = 20
+_MERGE_WAIT_S = 0.5  # for the records of a partition that is known to have some
+_MERGE_BYTES = 32 * 2**20  # of waiting records of one partition, before it is paused
+_LOOK_EVERY_S = 1.0
+_DOUBTS_IN_A_ROW = 3  # rebuilding once more would not help
+_LIVE_S = 120.0
+
+P_contra = TypeVar("P_contra", bound=Core, contravariant=True)
+
+
+class Observer(Protocol[P_contra]):
+    """Is told what happens; `consumers.telemetry.Telemetry` is the one in service."""
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Time a part of the work on a batch."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Time a transaction."""
+
+    def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
+        """Count a batch that was committed."""
+
+    def learned(self, learned: Learned) -> None:
+        """Count how well it was foreseen."""
+
+    def stands(self, pipeline: P_contra) -> None:
+        """Take down where the pipeline stands."""
+
+    def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:
+        """Take down the lag."""
+
+    def leads(self, yes: bool) -> None:
+        """Take down the role."""
+
+    def trains(self, share: float) -> None:
+        """Take down the training share."""
+
+    def restored(self, seconds: float) -> None:
+        """Take down what a recovery took."""
+
+    def snapshot(self, state: State, now_ms: int) -> None:
+        """Take down a snapshot that was written."""
+
+
+class _StopAskedError(Exception):
+    """Somebody wants the service to end while it recovers."""
+
+
+class Service(Generic[P]):
+    """Leads one task on one log, from `run` until `stop`.
+
+    Parameters
+    ----------
+    task
+        Whose log, snapshots and pipeline.
+    settings
+        Start position, publishing, batches and snapshots.
+    observer
+        What is told of everything that happens.
+    rebuild
+        Begin a new epoch from what the log still has.
+    now_ms
+        The wall clock, in epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        task: Task[P],
+        settings: Settings,
+        observer: Observer[P],
+        *,
+        rebuild: bool = False,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._task = task
+        self._settings = settings
+        self._observer = observer
+        self._rebuild = rebuild
+        self._now_ms = now_ms
+        self._stopped = threading.Event()
+        self._beat_s = time.monotonic()
+        self._leads = False
+        self._batches = 0  # committed by this process
+        self._share = TrainingShare(settings.models.training_share, settings.batch.max_records)
+        self._committer = ThreadPoolExecutor(1, "springtide-commit")
+        self._saver = ThreadPoolExecutor(1, "springtide-snapshot")
+        self._saving: Future[None] | None = None
+        self._saved_s = time.monotonic()
+
+    def stop(self) -> None:
+        """Let `run` finish its batch, take a last snapshot and return; may be called from any thread or signal."""
+        self._stopped.set()
+
+    def live(self) -> bool:
+        """Whether the loop has gone round lately."""
+        return time.monotonic() - self._beat_s < _LIVE_S
+
+    def ready(self) -> bool:
+        """Whether this process leads and has caught up with the journal."""
+        return self._leads
+
+    def run(self) -> None:
+        """Acquire the lease, recover, lead; and again after the lease or the outcome of a commit was lost.
+
+        Raises
+        ------
+        RecoveryError
+            When the state cannot be built from what is there.
+        CommitInDoubtError
+            When commit after commit fails.
+        LogError
+            When the log does not do what it must.
+        """
+        doubts = 0
+        try:
+            while self._task.log.acquire(self._cancelled):
+                batches = self._batches
+                try:
+                    self._lead(self._recovered())
+                    return
+                except _StopAskedError:
+                    return
+                except (LeaseLostError, CommitInDoubtError) as error:
+                    doubts = 1 if self._batches > batches else doubts + 1
+                    if isinstance(error, CommitInDoubtError) and doubts >= _DOUBTS_IN_A_ROW:
+                        raise
+                    _log.warning("%s", error)
+                finally:
+                    self._take_role(leads=False)
+                    self._wait_for_snapshot()
+        finally:
+            self._committer.shutdown()
+            self._saver.shutdown()
+            self._task.log.close()
+
+    def _cancelled(self) -> bool:
+        self._beat_s = time.monotonic()
+        return self._stopped.is_set()
+
+    def _recovered(self) -> Standing[P]:
+        started = time.monotonic()
+        standing = next_epoch(self._task) if self._rebuild else recover(self._task, went_on=self._went_on)
+        if standing.offsets:
+            self._add_new_partitions(standing)
+        else:
+            self._begin_epoch(standing)
+        self._rebuild = False
+        self._task.log.seek(standing.offsets)
+        self._observer.restored(time.monotonic() - started)
+        return standing
+
+    def _went_on(self) -> None:
+        self._beat_s = time.monotonic()
+        if self._stopped.is_set():
+            raise _StopAskedError
+
+    def _begin_epoch(self, standing: Standing[P]) -> None:
+        """Commit where the epoch begins, so that a restart begins there too."""
+        log, bounds = self._task.log, self._task.log.bounds()
+        time_ms = self._settings.input.start_time_ms()
+        if standing.epoch > 0 or self._settings.input.start == "earliest":
+            starts = {source: start for source, (start, _) in bounds.items()}
+        elif time_ms is None:
+            starts = {source: end for source, (_, end) in bounds.items()}
+        else:
+            starts = log.offsets_at(time_ms)
+        record = self._record(standing, {source: (start, start) for source, start in starts.items()}, self._decided())
+        standing.journal_offset = log.commit([], journal.encode(record), starts)
+        standing.sequence, standing.offsets = 1, starts
+
+    def _add_new_partitions(self, standing: Standing[P]) -> None:
+        for source, (start, _) in self._task.log.bounds().items():
+            standing.offsets.setdefault(source, start)
+
+    def _lead(self, standing: Standing[P]) -> None:
+        merge = EventTimeMerge(standing.offsets)
+        self._saved_s = looked_s = time.monotonic()
+        saved_sequence = standing.sequence
+        self._take_role(leads=True)
+        while not self._stopped.is_set():
+            batch = self._next_batch(standing, merge)
+            if batch:
+                self._process(standing, batch)
+            self._beat_s = time.monotonic()
+            if time.monotonic() - looked_s >= _LOOK_EVERY_S:
+                looked_s = time.monotonic()
+                self._look(standing, batch)
+            if self._snapshot_is_due() and standing.sequence > saved_sequence:
+                saved_sequence = standing.sequence
+                self._begin_snapshot(standing)
+        self._wait_for_snapshot()
+        if standing.sequence > saved_sequence:
+            self._begin_snapshot(standing)
+
+    def _take_role(self, *, leads: bool) -> None:
+        self._leads = leads
+        self._observer.leads(leads)
+
+    def _next_batch(self, standing: Standing[P], merge: EventTimeMerge) -> list[Decoded]:
+        """Return what comes next in event time; empty when nothing came for a moment."""
+        limit, latency_s = self._settings.batch.max_records, self._settings.batch.latency.ms / 1000
+        waited_since = time.monotonic()
+        while not self._stopped.is_set():
+            waited_s = time.monotonic() - waited_since
+            if len(merge) >= limit or (len(merge) and waited_s >= latency_s):
+                behind = self._task.log.behind() if waited_s < _MERGE_WAIT_S else frozenset()
+                with self._observer.stage("merge"):
+                    if batch := merge.take(limit, behind):
+                        return batch
+            left_ms = round((latency_s - waited_s) * 1000) if len(merge) else _IDLE_POLL_MS
+            with self._observer.stage("poll"):
+                records = self._task.log.poll(left_ms if left_ms > 0 else _GAP_POLL_MS, merge.crowded(_MERGE_BYTES))
+            if not records and not len(merge):
+                return []
+            if not len(merge):
+                waited_since = time.monotonic()
+            with self._observer.stage("decode"):
+                merge.add(map(standing.pipeline.decoder.decode, records))
+        return []
+
+    def _process(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
+        """Answer, commit and learn one batch."""
+        decisions = self._decided()
+        with self._observer.stage("recommend"):
+            outputs = standing.pipeline.recommend(batch, decisions)
+        ranges = _ranges(standing.offsets, batch)
+        offsets = {source: end for source, (_, end) in ranges.items()}
+        record = journal.encode(self._record(standing, ranges, decisions))
+        committing = self._committer.submit(self._commit, outputs, record, offsets)
+        try:
+            with self._observer.stage("learn"):
+                learned = standing.pipeline.learn()
+        finally:
+            journal_offset = committing.result()
+        standing.sequence += 1
+        standing.offsets.update(offsets)
+        standing.journal_offset = journal_offset
+        self._batches += 1
+        self._observer.answered(outputs, [one.record.timestamp_ms for one in batch], self._now_ms())
+        self._observer.learned(learned)
+
+    def _commit(self, outputs: Outputs, record: bytes, offsets: Offsets) -> int:
+        with self._observer.stage("commit"), self._observer.transaction():
+            return self._task.log.commit([*outputs.lists, *outputs.dead], record, offsets)
+
+    def _decided(self) -> Decisions:
+        max_age = self._settings.publish.max_age
+        return Decisions(
+            publish_after_ms=0 if max_age is None else self._now_ms() - max_age.ms,
+            training_share=self._share.now,
+            coalesce=self._settings.publish.coalesce,
+        )
+
+    def _record(self, standing: Standing[P], ranges: Ranges, decisions: Decisions) -> journal.JournalRecord:
+        return journal.JournalRecord(
+            application=self._task.application,
+            epoch=standing.epoch,
+            sequence=standing.sequence,
+            covered=journal.covered(ranges),
+            decisions=msgspec.to_builtins(decisions),
+        )
+
+    def _look(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
+        """Look at the backlog, and let it decide how much is trained."""
+        ends = {source: end for source, (_, end) in self._task.log.bounds().items()}
+        backlog = sum(max(end - standing.offsets.get(source, end), 0) for source, end in ends.items())
+        oldest_ms = min((one.record.timestamp_ms for one in batch), default=None) if backlog else None
+        self._share.observe(backlog)
+        self._observer.behind(backlog, oldest_ms, self._now_ms())
+        self._observer.trains(self._share.now)
+        self._observer.stands(standing.pipeline)
+
+    def _snapshot_is_due(self) -> bool:
+        if self._saving is not None and not self._saving.done():
+            return False
+        return time.monotonic() - self._saved_s >= self._settings.state.snapshot_every.ms / 1000
+
+    def _begin_snapshot(self, standing: Standing[P]) -> None:
+        """Copy the state, and let another thread write the copy."""
+        self._saved_s = time.monotonic()
+        with self._observer.stage("snapshot"):
+            state = standing.pipeline.state()
+        stood = replace(standing, offsets=dict(standing.offsets))
+        self._saving = self._saver.submit(self._save, stood, state, standing.pipeline.watermark_ms)
+
+    def _save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> None:
+        try:
+            path = self._task.save(standing, state, watermark_ms)
+        except SnapshotError as error:
+            _log.error("%s", error)  # the stream goes on, and so does the try
+            return
+        _log.info("Snapshot %s is written.", path)
+        self._observer.snapshot(state, self._now_ms())
+
+    def _wait_for_snapshot(self) -> None:
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            saving.result()
+
+
+def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:
+    """Return what a batch covers: from where each partition stood, up to and with its last record."""
+    ends: Offsets = {}
+    for one in batch:
+        ends[one.record.source] = one.record.offset + 1
+    return {source: (offsets[source], end) for source, end in ends.items()}
+
+
+def run(settings: Settings, *, rebuild: bool = False) -> None:
+    """Lead a task on Kafka until SIGINT or SIGTERM; what goes wrong is raised as one sentence."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    connection = settings.kafka.connection()
+    topics = ensure_topics(connection, settings.topics())
+    telemetry = Telemetry(Pipeline(settings).recommender.scorers)
+    name = settings.application.name
+    log = KafkaLog(connection, name, topics)
+    task = Task(log, name, settings.settings_hash(), Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
+    service = Service(task, settings, telemetry, rebuild=rebuild)
+    metrics = settings.metrics
+    shown = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.ready)
+    with shown if metrics.enabled else nullcontext(), _stopping_on_signals(service):
+        service.run()
+
+
+@contextmanager
+def _stopping_on_signals(service: Service[Pipeline]) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM stop the service cleanly, and a second one at once."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(_number: int, _frame: object) -> None:
+        _log.info("Stopping after this batch; once more to stop at once.")
+        service.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,167 @@
+"""A pipeline whose state is one number that depends on all events, their order, their batches and the decisions.
+
+Small enough to run thousands of batches in a test, and as sensitive to a lost, doubled or reordered event as can be.
+Run as a module it leads a task on Kafka until it is killed.
+"""
+
+import hashlib
+import json
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from consumers.pipeline import Decisions, Learned, Outputs
+from consumers.recovery import Task
+from consumers.service import Service
+from consumers.settings import Settings
+from stream.dead_letters import dead_letter
+from stream.events import Decoded, Decoder
+from stream.kafka import KafkaLog
+from stream.kafka_clients import Connection
+from stream.log import Log, OutputRecord
+from stream.recommendations import rec_id
+from stream.snapshots import State
+from stream.topics import ensure_topics
+
+
+class Toy:
+    """Answers each event with its rec_id, and learns a running hash."""
+
+    def __init__(self, settings: Settings, epoch: int) -> None:
+        self.decoder = Decoder()
+        self.watermark_ms: int | None = None
+        self.batches = 0  # since it was made
+        self.times_ms: list[int] = []  # of the events in the order in which they came
+        self.decisions: list[Decisions] = []
+        self._settings = settings
+        self._epoch = epoch
+        self._hash = b"\0" * 32
+        self._pending = b""
+
+    def recommend(self, batch: Sequence[Decoded], decisions: Decisions) -> Outputs:
+        outputs = Outputs()
+        for decoded in batch:
+            record = decoded.record
+            if decoded.error is not None:
+                outputs.dead.append(
+                    dead_letter(record, decoded.error, stage="decode", application="toy", version="1", group="toy")
+                )
+                outputs.reasons.append(decoded.error.reason)
+                continue
+            self.times_ms.append(decoded.time_ms)
+            name = self._settings.application.name
+            body = {
+                "rec_id": rec_id(name, self._epoch, record.topic, record.partition, record.offset, 0),
+                "offset": record.offset,
+                "learned": self._hash.hex(),
+            }
+            key = decoded.events[0].user_id.encode()
+            outputs.lists.append(
+                OutputRecord(self._settings.publish.topic, record.partition, key, json.dumps(body).encode())
+            )
+        self.decisions.append(decisions)
+        places = [(one.record.partition, one.record.offset) for one in batch]
+        self._pending = repr((places, decisions)).encode()
+        return outputs
+
+    def learn(self) -> Learned:
+        self.batches += 1
+        self._hash = hashlib.sha256(self._hash + self._pending).digest()
+        nothing = np.zeros(0, np.int32)
+        return Learned(np.zeros((0, 1), np.int32), nothing.astype(np.bool_), nothing, nothing.astype(np.int64))
+
+    def state(self) -> State:
+        return {"hash": np.frombuffer(self._hash, np.uint8).copy()}
+
+    def restore(self, state: State) -> None:
+        self._hash = state["hash"].tobytes()
+
+
+class Notes:
+    """An observer that remembers what it was told, and wakes up who waits for `changed`."""
+
+    def __init__(self, changed: threading.Condition) -> None:
+        self._changed = changed
+        self.roles: list[bool] = []
+        self.restores = 0
+        self.snapshots = 0
+        self.stages: set[str] = set()
+        self.backlogs: list[int] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.stages.add(name)
+        yield
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        yield
+
+    def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
+        assert len(timestamps_ms) == len(outputs.lists) + len(outputs.dead)
+
+    def learned(self, learned: Learned) -> None:
+        pass
+
+    def stands(self, pipeline: Toy) -> None:
+        pass
+
+    def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:
+        self.backlogs.append(records)
+
+    def leads(self, yes: bool) -> None:
+        with self._changed:
+            self.roles.append(yes)
+            self._changed.notify_all()
+
+    def trains(self, share: float) -> None:
+        pass
+
+    def restored(self, seconds: float) -> None:
+        self.restores += 1
+
+    def snapshot(self, state: State, now_ms: int) -> None:
+        self.snapshots += 1
+
+
+def toy_task(log: Log, settings: Settings, made: list[Toy]) -> Task[Toy]:
+    """A task whose pipelines are noted in `made`."""
+
+    def make(epoch: int) -> Toy:
+        made.append(Toy(settings, epoch))
+        return made[-1]
+
+    return Task(log, settings.application.name, settings.settings_hash(), Path(settings.state.dir), make)
+
+
+def toy_settings(prefix: str, folder: Path, **sections: dict[str, object]) -> Settings:
+    """Settings of a task whose names begin with `prefix`; `sections` adds to or replaces them."""
+    values: dict[str, dict[str, object]] = {
+        "application": {"name": f"{prefix}app"},
+        "input": {"topic": f"{prefix}in", "partitions": 2},
+        "publish": {"topic": f"{prefix}out"},
+        "state": {"dir": str(folder), "snapshot_every": "1h"},
+        "batch": {"max_records": 7, "latency": "1ms"},
+    }
+    for section, changes in sections.items():
+        values[section] = values.get(section, {}) | changes
+    return Settings(**values)  # type: ignore[arg-type]  # pydantic makes sections of the tables
+
+
+def main() -> None:
+    """Lead on Kafka: ``python -m tests.consumers.toy BOOTSTRAP PREFIX FOLDER``."""
+    bootstrap, prefix, folder = sys.argv[1:]
+    settings = toy_settings(prefix, Path(folder), state={"snapshot_every": "300ms"})
+    connection = Connection(bootstrap)
+    topics = ensure_topics(connection, settings.topics())
+    log = KafkaLog(connection, settings.application.name, topics, session_timeout_ms=6_000)
+    print("starts", flush=True)
+    Service(toy_task(log, settings, []), settings, Notes(threading.Condition())).run()
+
+
+if __name__ == "__main__":
+    main()
