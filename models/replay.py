@@ -104,6 +104,11 @@ class ReplayBuffer:
         places = (self._end - 1 - ages) % self._capacity
         return _examples([table[places] for table in _columns(self._examples)])
 
+    def drop(self, count: int) -> None:
+        """Take back the newest `count` examples."""
+        self._size -= count
+        self._end = (self._end - count) % self._capacity
+
     def forget(self, dead_items: Mask, dead_users: Mask) -> Mask:
         """Drop the examples that hold an item or belong to a user marked as dead.
 

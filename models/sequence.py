@@ -10,6 +10,9 @@ The prediction is a *context vector*; its dot product with an item's vector is t
 the same table feeds the tokens and the logits. The table itself is not here, because it grows and is trained row by row
 (`rows.ItemVectors`).
 
+Early on the network hardly changes what comes in, so that a prediction begins at the items that stand near the newest
+one; it has no second pass over the data in which to find that out. Dropout works on context vectors only.
+
 Times enter as logarithmic buckets, half an octave wide: from the same second to many years in fewer than 64 of them.
 
 The layout follows SASRec (Kang and McAuley 2018, https://arxiv.org/abs/1808.09781), with normalisation before each
@@ -27,6 +30,12 @@ from torch.nn import functional
 GAP_BUCKETS = 64
 """Enough for half octaves of seconds up to 2**31 s."""
 
+_TOKEN_SCALE = 2.0
+"""How much an item weighs in its token, against place and times."""
+
+_ADDED_SCALE = 0.17
+"""Standard deviation of what an untrained layer adds to a token, relative to its input."""
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceConfig:
@@ -36,6 +45,7 @@ class SequenceConfig:
     window: int = 16  # L: newest events that are read
     layers: int = 1  # all but the last update every token
     heads: int = 2
+    dropout: float = 0.2  # of context vectors
 
 
 def gap_buckets(gaps_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -55,7 +65,11 @@ class Block(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
         self.feed_norm = nn.LayerNorm(width)
-        self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.widen = nn.Linear(width, 2 * width)
+        self.narrow = nn.Linear(2 * width, width)
+        for last in (self.output, self.narrow):
+            nn.init.normal_(last.weight, std=_ADDED_SCALE / last.in_features**0.5)
+            nn.init.zeros_(last.bias)
 
     def forward(self, tokens: Tensor, valid: Tensor, queries: int) -> Tensor:
         """Update the first `queries` of `tokens` (B, T, D) by all tokens that are `valid` (B, T): (B, queries, D)."""
@@ -68,7 +82,7 @@ class Block(nn.Module):
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=valid[:, None, None, :])
         found = found.transpose(1, 2).reshape(batch, queries, width)
         updated: Tensor = tokens[:, :queries] + self.output(found)
-        fed: Tensor = self.feed(self.feed_norm(updated))
+        fed: Tensor = self.narrow(functional.gelu(self.widen(self.feed_norm(updated))))
         return updated + fed
 
 
@@ -85,6 +99,7 @@ class SequenceEncoder(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, vectors: Tensor, gaps: Tensor, ages: Tensor, valid: Tensor) -> Tensor:
         """Give the context vector (B, D) of each window.
@@ -100,11 +115,11 @@ class SequenceEncoder(nn.Module):
         valid
             Which of the L places hold an event (B, L), bool; a window may be empty.
         """
-        events = vectors + self.place + self.gap(gaps) + self.age(ages)  # (B, L, D)
+        events = _TOKEN_SCALE * vectors + self.place + self.gap(gaps) + self.age(ages)  # (B, L, D)
         newest = events[:, :1] * valid[:, :1, None]
         tokens = torch.cat([newest + self.now, events], dim=1)  # (B, 1 + L, D)
         valid = functional.pad(valid, (1, 0), value=True)  # now is always there to attend to
         for block in self.blocks[:-1]:
             tokens = block(tokens, valid, tokens.shape[1])
-        context: Tensor = self.norm(self.blocks[-1](tokens, valid, 1)[:, 0])
+        context: Tensor = self.dropout(self.norm(self.blocks[-1](tokens, valid, 1)[:, 0]))
         return context

@@ -10,7 +10,8 @@ the replay buffer:
    met it, and so among the items that are met in such circumstances.
 3. *Loss*: softmax cross-entropy over the rows, by weight of the events. A sampled row counts as many times as there are
    rows that it stands for, which keeps the sum in the softmax unbiased.
-4. *Guards*: a loss or gradient that is not finite changes nothing and is counted; a large gradient is clipped.
+4. *Guards*: a gradient that is not finite changes nothing, is counted, and its live examples are dropped; a large one
+   is clipped.
 5. *Step*: Adam, with a larger rate for item vectors than for the network.
 
 Random numbers depend on the seed and the number of the update alone.
@@ -73,7 +74,7 @@ class SequenceExpert(Expert):
         self._seed = seed
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            self._encoder = SequenceEncoder(self._network)
+            self._encoder = SequenceEncoder(self._network).eval()  # in training only while an update computes
         self._optimizer = torch.optim.Adam(self._encoder.parameters(), lr=self._training.network_rate, fused=True)
         self._items = ItemVectors(self._network.width, self._training.vector_rate)
         self._replay = ReplayBuffer(self._training.replay_capacity, self._network.window)
@@ -171,20 +172,26 @@ class SequenceExpert(Expert):
         """Take one step with the waiting examples and as many old ones; see the module's docstring."""
         batch = self._training.batch
         step = self.updates + self.skipped
-        bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, step]).random_raw(batch + self._training.softmax_rows)
-        old = (bits[:batch] % np.uint64(len(self._replay))).astype(np.int64)
+        bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, step]).random_raw(
+            1 + batch + self._training.softmax_rows
+        )
+        old = (bits[1 : 1 + batch] % np.uint64(len(self._replay))).astype(np.int64)
         examples = self._replay.take(np.concatenate([np.arange(batch), old]))
         self._items.grow(int(examples.targets.max()) + 1)
 
         valid = self._valid(examples.inputs.items)
         met = np.unique(np.concatenate([examples.inputs.items[valid], examples.targets])).astype(np.int64)
-        others, stands_for = self._others(met, bits[batch:])
+        others, stands_for = self._others(met, bits[1 + batch :])
         rows = np.concatenate([met, others])
         slots = np.searchsorted(met, examples.inputs.items)
         targets = np.searchsorted(met, examples.targets)
 
         vectors = self._items.vectors[torch.from_numpy(rows)].requires_grad_()
-        contexts = self._contexts(examples.inputs, vectors, slots, valid)
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(int(bits[0]))
+            self._encoder.train()
+            contexts = self._contexts(examples.inputs, vectors, slots, valid)
+            self._encoder.eval()
         started = vectors + self._births(rows, targets, contexts.detach())
         logits = contexts @ started.T  # (2 batch, rows)
         logits[:, len(met) :] += float(np.log(stands_for))
@@ -196,6 +203,7 @@ class SequenceExpert(Expert):
         norm = float(torch.nn.utils.get_total_norm(gradients))
         if not np.isfinite(norm):
             self.skipped += 1
+            self._replay.drop(batch)  # or they would spoil later updates
             return
         clip = min(1.0, self._training.largest_gradient / max(norm, 1e-12))
         for parameter, gradient in zip(parameters, gradients[1:], strict=True):
