@@ -107,7 +107,9 @@ def test_examples_wait_until_a_batch_has_gathered() -> None:
 def test_a_new_item_starts_where_it_was_met() -> None:
     batches = stream().batches
     still = replace(TRAINING, vector_rate=0.0, network_rate=0.0)
-    expert = taught(batches[:-1], still)
+    expert = SequenceExpert(replace(NETWORK, dropout=0.0), still, seed=3)
+    for events in batches[:-1]:
+        expert.learn(events)
     last = part(batches[-1], 0, 8)
     expert.learn(replace(last, items=np.arange(ITEMS, ITEMS + 8, dtype=np.int32)))
     queries = queries_of(last.before)
