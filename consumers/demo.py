@@ -12,7 +12,6 @@ import socket
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,7 +30,7 @@ from consumers.replay import Pace, Replay
 from consumers.reporting import start_broker
 from consumers.settings import Kafka, Metrics, Settings, State
 from consumers.synthetic import DESCRIPTION, synthetic
-from consumers.tail import line, subscribe, table
+from consumers.tail import Newest, line, subscribe, table
 from stream.recommendations import Recommendation
 from stream.topics import ensure_topics
 
@@ -53,8 +52,7 @@ def demo(file: EventFile | None, *, events: int, rate: float | None, seed: int, 
         with ExitStack() as stack:
             try:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="springtide-demo-")))
-                with console.status("Starting Apache Kafka"):
-                    broker = start_broker(None, None, console)
+                broker = start_broker(None, None, console)
                 stack.callback(broker.stop)
                 settings = _settings(folder, broker.bootstrap)
                 ensure_topics(settings.kafka.connection(), settings.topics())
@@ -146,7 +144,7 @@ class _Show:
         self._child = child
         self._sender = sender
         self._console = console
-        self._newest: deque[Recommendation] = deque(maxlen=_ROWS)
+        self._newest = Newest(_ROWS)
         self._figures = Figures()
         self._lists = 0
         self._began: tuple[float, int] | None = None  # when the first list came, and what was processed by then
@@ -162,10 +160,10 @@ class _Show:
             else:
                 said = 0.0
                 for now in self._looks():
-                    if self._newest and now - said >= _SAY_EVERY_S:
+                    if self._lists and now - said >= _SAY_EVERY_S:
                         said = now
                         self._console.print(self._status(), soft_wrap=True)
-                        self._console.print(Text(f"  {line(self._newest[0])}"), soft_wrap=True)
+                        self._console.print(Text(f"  {line(next(iter(self._newest)))}"), soft_wrap=True)
         finally:
             self._sum_up()
 
@@ -174,7 +172,7 @@ class _Show:
         looked = 0.0
         for batch in self._batches:
             self._lists += len(batch)
-            self._newest.extendleft(batch)
+            self._newest.add(batch)
             now = time.monotonic()
             if batch and self._began is None:
                 self._began = now, self._lists

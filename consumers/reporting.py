@@ -30,10 +30,10 @@ def progress(console: Console) -> Progress:
 def start_broker(data: Path | None, port: int | None, console: Console) -> EmbeddedBroker:
     """Start an embedded broker, with a bar while its jars are fetched, which happens once on a machine."""
     with progress(console) as bar:
-        task = bar.add_task("Fetching Apache Kafka", total=None, visible=False)
+        task = bar.add_task("Starting Apache Kafka", total=None)
 
         def arrived(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
+            bar.update(task, description="Fetching Apache Kafka", completed=done, total=total)
 
         return EmbeddedBroker(data, port, arrived).start()
 

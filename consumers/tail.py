@@ -4,7 +4,7 @@ Only committed lists are read, from the end of the topic or from its beginning.
 """
 
 import sys
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 
 from kafka import TopicPartition
@@ -56,6 +56,26 @@ def _lists(reader: RecommendationReader, values: Iterable[bytes | None]) -> Iter
             continue
         if recommendation is not None:
             yield recommendation
+
+
+class Newest:
+    """The newest list of each of the users who got one last."""
+
+    def __init__(self, users: int) -> None:
+        self._users = users
+        self._lists: OrderedDict[str, Recommendation] = OrderedDict()  # oldest first
+
+    def add(self, recommendations: Iterable[Recommendation]) -> None:
+        """Take in new lists, of several partitions: they are put in order of their events' time."""
+        for one in sorted(recommendations, key=lambda one: one.event_time):
+            self._lists.pop(one.user_id, None)
+            self._lists[one.user_id] = one
+        while len(self._lists) > self._users:
+            self._lists.popitem(last=False)
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        """Yield them, the newest first."""
+        return reversed(self._lists.values())
 
 
 def table(recommendations: Iterable[Recommendation], title: str) -> Table:
@@ -110,11 +130,11 @@ def _print_json(batches: Iterable[Sequence[Recommendation]]) -> None:
 
 
 def _show_live(batches: Iterable[Sequence[Recommendation]], topic: str, console: Console) -> None:
-    newest: deque[Recommendation] = deque(maxlen=_ROWS)
+    newest = Newest(_ROWS)
     count = 0
     with Live(table(newest, f"{topic}: waiting for lists"), console=console, auto_refresh=False) as live:
         for batch in batches:
             count += len(batch)
-            newest.extendleft(batch)
+            newest.add(batch)
             if batch:
                 live.update(table(newest, f"{topic}: {count:,} lists"), refresh=True)

@@ -7,7 +7,7 @@ from kafka import KafkaProducer
 from rich.console import Console
 
 from consumers.settings import Settings
-from consumers.tail import line, subscribe, table, tail
+from consumers.tail import Newest, line, subscribe, table, tail
 from stream.broker import EmbeddedBroker
 from stream.errors import TopicError
 from stream.recommendations import Model, Reason, Recommendation, RecommendedItem, Trigger, encode
@@ -16,7 +16,7 @@ from stream.topics import ensure_topics
 TIME = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
-def listed(number: int, user: str = "u1") -> Recommendation:
+def listed(number: int, user: str = "u1", minute: int = 0) -> Recommendation:
     reasons = [Reason("popularity", 0.2), Reason("transitions", 0.8, ["i1", "i2", "i3"])]
     return Recommendation(
         rec_id=f"{number:032x}",
@@ -25,7 +25,7 @@ def listed(number: int, user: str = "u1") -> Recommendation:
         rest=0.1,
         trigger=Trigger(f"e{number}", "in", 0, number),
         model=Model("1", number),
-        event_time=TIME,
+        event_time=TIME + dt.timedelta(minutes=minute),
     )
 
 
@@ -108,3 +108,12 @@ def test_the_table_shows_ids_as_they_are() -> None:
     assert isinstance(console.file, io.StringIO)
 
     assert "[bold]u" in console.file.getvalue()
+
+
+def test_the_newest_list_of_each_user_is_kept_by_event_time() -> None:
+    newest = Newest(users=2)
+    newest.add([listed(3, "u3", minute=3), listed(1, "u1", minute=1), listed(2, "u2", minute=2)])
+    assert [one.user_id for one in newest] == ["u3", "u2"]
+
+    newest.add([listed(4, "u2", minute=4)])
+    assert [one.trigger.event_id for one in newest] == ["e4", "e3"]
