@@ -364,12 +364,12 @@ def run(settings: Settings, *, rebuild: bool = False) -> None:
     service = Service(task, settings, telemetry, rebuild=rebuild)
     metrics = settings.metrics
     shown = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.ready)
-    with shown if metrics.enabled else nullcontext(), _stopping_on_signals(service):
+    with shown if metrics.enabled else nullcontext(), stopping_on_signals(service):
         service.run()
 
 
 @contextmanager
-def _stopping_on_signals(service: Service[Pipeline]) -> Iterator[None]:
+def stopping_on_signals(service: Service[P]) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM stop the service cleanly, and a second one at once."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

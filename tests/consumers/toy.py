@@ -16,7 +16,7 @@ import numpy as np
 
 from consumers.pipeline import Decisions, Learned, Outputs
 from consumers.recovery import Task
-from consumers.service import Service
+from consumers.service import Service, stopping_on_signals
 from consumers.settings import Settings
 from stream.dead_letters import dead_letter
 from stream.events import Decoded, Decoder
@@ -160,7 +160,9 @@ def main() -> None:
     topics = ensure_topics(connection, settings.topics())
     log = KafkaLog(connection, settings.application.name, topics, session_timeout_ms=6_000)
     print("starts", flush=True)
-    Service(toy_task(log, settings, []), settings, Notes(threading.Condition())).run()
+    service = Service(toy_task(log, settings, []), settings, Notes(threading.Condition()))
+    with stopping_on_signals(service):
+        service.run()
 
 
 if __name__ == "__main__":
