@@ -75,3 +75,11 @@ def test_policy_follows_the_table() -> None:
 
     assert policy.judge("buy", None) == (Role.LEARN, 3.0)
     assert policy.judge("buy", 1.0) == (Role.NEGATIVE, 1.0)
+
+
+def test_overrides_replace_only_what_is_given() -> None:
+    base = Settings()
+
+    assert base.with_overrides(repeats=None, seed=None) == base
+    changed = base.with_overrides(repeats="never", seed=7)
+    assert (changed.serving.repeats, changed.models.seed, changed.models.items) == ("never", 7, base.models.items)
