@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stream.errors import SnapshotError
 from stream.log import TopicPartition
-from stream.snapshots import Manifest, State, candidates, fingerprint, load, nest, pick, save, state_hash
+from stream.snapshots import FORMAT, Manifest, State, candidates, fingerprint, load, nest, pick, save, state_hash
 
 STATE: State = {
     "windows.items": np.arange(12, dtype=np.int32).reshape(3, 4),
@@ -195,12 +195,12 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
         load(path, "shop")
 
 
-@pytest.mark.parametrize("found", [0, 2])
+@pytest.mark.parametrize("found", [FORMAT - 1, FORMAT + 1])
 def test_another_format_is_refused_whatever_else_it_holds(tmp_path: Path, found: int) -> None:
     path = save(tmp_path, STATE, manifest())
     (path / "manifest.json").write_bytes(msgspec.json.encode({"format": found, "shards": ["a", "b"]}))
     (path / "SHA256SUMS").unlink()
-    with pytest.raises(SnapshotError, match=f"is in format {found} where .* reads format 1"):
+    with pytest.raises(SnapshotError, match=f"is in format {found} where .* reads format {FORMAT}"):
         load(path, "shop")
 
 
