@@ -58,6 +58,16 @@ def test_a_scan_weighs_positions_and_leaves_out_what_is_excluded() -> None:
     assert len(scan(table, [3, 5, 3], weights, np.array([8, 7], np.int32))) == 0
 
 
+def test_queries_of_one_scan_do_not_see_each_other() -> None:
+    table = Neighbours(LANES, width=4, seed=0)
+    meet(table, 7, [3, 5])
+    items, weights = np.full((3, 1), 3, np.int32), np.ones((3, 1, LANES), np.float32)
+    starts, rows, sums = table.scan(items, weights, np.array([0, 0, 1, 1]), np.array([7], np.int32))
+    assert starts.tolist() == [0, 1, 1, 2]
+    assert rows.tolist() == [7, 7]
+    assert sums.tolist() == [[1, 2], [1, 2]]
+
+
 def test_a_full_row_keeps_those_met_most_often() -> None:
     table = Neighbours(LANES, width=16, seed=0)
     for _ in range(20):
