@@ -223,6 +223,7 @@ class Service(Generic[P]):
         self._saved_s = looked_s = time.monotonic()
         saved_sequence = standing.sequence
         self._take_role(leads=True)
+        _log.info("Leading from batch %d of epoch %d on.", standing.sequence, standing.epoch)
         while not self._stopped.is_set():
             batch = self._next_batch(standing, merge)
             if batch:
