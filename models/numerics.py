@@ -8,5 +8,5 @@ def fix_numerics() -> None:
 
     Every model that computes with PyTorch calls this when it is built.
     """
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms(True), without importing the compiler
     torch.set_num_threads(1)

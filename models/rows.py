@@ -1,8 +1,8 @@
 """Item vectors that are trained row by row.
 
-A catalogue may have many more rows than an update has reasons to touch. So gradients come for a set of rows, and
-Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980) moves only those; its moments, and their bias correction,
-belong to the row. A row is *known* from its first update on; all others are zero.
+A catalogue may have many more rows than an update has reasons to touch. So gradients come for a set of rows, and Adam
+moves only those; its moments, and their bias correction, belong to the row. A row is *known* from its first update on;
+all others are zero.
 
 Bytes: 12 D + 4 for each item row.
 """
@@ -12,12 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.adam import adam_step
 from models.base import Mask
 from models.tables import dead_rows, grown
 from stream.snapshots import State
 
-_MOMENTS = (0.9, 0.999)
-_EPSILON = 1e-8
 _NAMES = ("vectors", "first_moments", "second_moments")
 
 
@@ -62,14 +61,10 @@ class ItemVectors:
         self._updates[rows] += 1
         steps = torch.from_numpy(self._updates[rows].astype(np.float32))[:, None]
         index = torch.from_numpy(rows)
-        table, first, second = self._tables
-        fast, slow = _MOMENTS
-        mean = first[index].lerp_(gradients, 1 - fast)
-        square = second[index].lerp_(gradients.square(), 1 - slow)
-        first[index] = mean
-        second[index] = square
-        scale = (square / (1 - slow**steps)).sqrt_().add_(_EPSILON)
-        table[index] = vectors - self._rate * (mean / (1 - fast**steps)) / scale
+        moved = (vectors.clone(), *(table[index] for table in self._tables[1:]))
+        adam_step(moved[0], gradients, moved[1], moved[2], steps, self._rate)
+        for table, values in zip(self._tables, moved, strict=True):
+            table[index] = values
 
     def forget(self, dead: Mask) -> None:
         """Reset the rows marked in `dead`; rows beyond its end live on."""
@@ -77,7 +72,7 @@ class ItemVectors:
         self._updates[rows] = 0
         for table in self._tables:
             table[torch.from_numpy(rows)] = 0
-        self._trim()
+        self.trim()
 
     def state(self) -> State:
         """Copy the rows up to the last known one."""
@@ -88,7 +83,8 @@ class ItemVectors:
         """Take back what `state` gave."""
         self._updates = state["updates"].astype(np.int32)
         self._tables = tuple(torch.tensor(state[name]) for name in _NAMES)
-        self._trim()
+        self.trim()
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
+        """Count no row beyond the last known one any more."""
         self._rows = 1 + int(np.flatnonzero(self._updates).max(initial=0))

@@ -24,7 +24,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from models.adam import adam_step
 from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
 from models.dense import Probabilities
 from models.numerics import fix_numerics
@@ -75,7 +77,10 @@ class SequenceExpert(Expert):
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self._encoder = SequenceEncoder(self._network).eval()  # in training only while an update computes
-        self._optimizer = torch.optim.Adam(self._encoder.parameters(), lr=self._training.network_rate, fused=True)
+        self._parameters = list(self._encoder.parameters())
+        self._weights = parameters_to_vector(self._parameters).detach()
+        vector_to_parameters(self._weights, self._parameters)  # from now on the parameters are parts of this vector
+        self._moments = (torch.zeros_like(self._weights), torch.zeros_like(self._weights))
         self._items = ItemVectors(self._network.width, self._training.vector_rate)
         self._replay = ReplayBuffer(self._training.replay_capacity, self._network.window)
         self._waiting = 0  # newest examples of the buffer, not yet part of an update
@@ -118,17 +123,15 @@ class SequenceExpert(Expert):
 
     def state(self) -> State:
         """See Expert."""
-        state = {
+        return {
             "counters": np.array([self.updates, self.skipped, self._waiting], np.int64),
             "fractions": np.array([self._credit, self.loss], np.float64),
+            "weights": self._weights.numpy().copy(),
+            "first_moments": self._moments[0].numpy().copy(),
+            "second_moments": self._moments[1].numpy().copy(),
             **nest("items", self._items.state()),
             **nest("replay", self._replay.state()),
         }
-        for name, parameter in self._encoder.named_parameters():
-            state[f"network.{name}"] = parameter.detach().numpy().copy()
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                state[f"optimizer.{name}.{key}"] = value.numpy().copy()
-        return state
 
     def restore(self, state: State) -> None:
         """See Expert."""
@@ -136,12 +139,9 @@ class SequenceExpert(Expert):
         self._credit, self.loss = (float(value) for value in state["fractions"])
         self._items.restore(pick("items", state))
         self._replay.restore(pick("replay", state))
-        self._optimizer.state.clear()
-        for name, parameter in self._encoder.named_parameters():
-            parameter.data = torch.tensor(state[f"network.{name}"])
-            kept = pick(f"optimizer.{name}", state)
-            if kept:
-                self._optimizer.state[parameter] = {key: torch.tensor(value) for key, value in kept.items()}
+        tables = (self._weights, *self._moments)
+        for table, name in zip(tables, ("weights", "first_moments", "second_moments"), strict=True):
+            table.copy_(torch.tensor(state[name]))
 
     def _choose(self, count: int, share: float) -> Places:
         """Which of `count` events to train on: every 1/share-th, across batches."""
@@ -169,23 +169,23 @@ class SequenceExpert(Expert):
         return contexts
 
     def _update(self) -> None:
-        """Take one step with the waiting examples and as many old ones; see the module's docstring."""
-        batch = self._training.batch
-        step = self.updates + self.skipped
+        """Take one step with the waiting examples and as many old ones, numbered as in the module's docstring."""
+        batch, step = self._training.batch, self.updates + self.skipped + 1
         bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, step]).random_raw(
             1 + batch + self._training.softmax_rows
         )
         old = (bits[1 : 1 + batch] % np.uint64(len(self._replay))).astype(np.int64)
         examples = self._replay.take(np.concatenate([np.arange(batch), old]))
-        self._items.grow(int(examples.targets.max()) + 1)
 
+        # 1. Rows
+        self._items.grow(int(examples.targets.max()) + 1)
         valid = self._valid(examples.inputs.items)
         met = np.unique(np.concatenate([examples.inputs.items[valid], examples.targets])).astype(np.int64)
         others, stands_for = self._others(met, bits[1 + batch :])
         rows = np.concatenate([met, others])
-        slots = np.searchsorted(met, examples.inputs.items)
-        targets = np.searchsorted(met, examples.targets)
+        slots, targets = np.searchsorted(met, examples.inputs.items), np.searchsorted(met, examples.targets)
 
+        # 2. Forward
         vectors = self._items.vectors[torch.from_numpy(rows)].requires_grad_()
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(int(bits[0]))
@@ -193,25 +193,29 @@ class SequenceExpert(Expert):
             contexts = self._contexts(examples.inputs, vectors, slots, valid)
             self._encoder.eval()
         started = vectors + self._births(rows, targets, contexts.detach())
+
+        # 3. Loss
         logits = contexts @ started.T  # (2 batch, rows)
         logits[:, len(met) :] += float(np.log(stands_for))
         losses = functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none")
         loss = (losses * torch.from_numpy(examples.weights)).mean()
 
-        parameters = list(self._encoder.parameters())
-        gradients = torch.autograd.grad(loss, [vectors, *parameters])
-        norm = float(torch.nn.utils.get_total_norm(gradients))
+        # 4. Guards
+        row_gradients, *gradients = torch.autograd.grad(loss, [vectors, *self._parameters])
+        gradient = parameters_to_vector(gradients)
+        norm = float(torch.hypot(gradient.norm(), row_gradients.norm()))
         if not np.isfinite(norm):
             self.skipped += 1
             self._replay.drop(batch)  # or they would spoil later updates
+            self._items.trim()
             return
         clip = min(1.0, self._training.largest_gradient / max(norm, 1e-12))
-        for parameter, gradient in zip(parameters, gradients[1:], strict=True):
-            parameter.grad = gradient.mul_(clip)
-        self._optimizer.step()
-        self._items.update(rows, started.detach(), gradients[0].mul_(clip))
+
+        # 5. Step
         self.updates += 1
         self.loss = float(loss.detach())
+        adam_step(self._weights, gradient * clip, *self._moments, self.updates, self._training.network_rate)
+        self._items.update(rows, started.detach(), row_gradients * clip)
 
     def _others(self, met: Places, bits: npt.NDArray[np.uint64]) -> tuple[Places, float]:
         """Known rows beside `met`, or a sample of them where they are too many; and how many each stands for."""
