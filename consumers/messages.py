@@ -11,6 +11,7 @@ from stream.recommendations import Model, Reason, Recommendation, RecommendedIte
 from stream.vocabulary import Vocabulary
 from stream.windows import WindowView
 
+
 def length(event: Event, usual: int) -> int:
     """How many items the answer to an event may have: `usual`, or what a request asks for."""
     return event.k if isinstance(event, Request) and event.k is not None else usual
