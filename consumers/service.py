@@ -19,16 +19,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 import msgspec
 
 from consumers.endpoint import Endpoint
-from consumers.pipeline import Decisions, Learned, Outputs, Pipeline
-from consumers.recovery import Core, P, Standing, Task, next_epoch, recover
+from consumers.observer import Observer
+from consumers.pipeline import Decisions, Outputs, Pipeline
+from consumers.recovery import P, Standing, Task, next_epoch, recover
 from consumers.settings import Settings
 from consumers.shedding import TrainingShare
 from consumers.telemetry import Telemetry
@@ -45,47 +46,11 @@ _log = logging.getLogger(__name__)
 
 _IDLE_POLL_MS = 200
 _GAP_POLL_MS = 20
-_MERGE_WAIT_S = 0.5  # for the records of a partition that is known to have some
+_MERGE_WAIT_S = 2.0  # for the records of a partition that is known to have some
 _MERGE_BYTES = 32 * 2**20  # of waiting records of one partition, before it is paused
 _LOOK_EVERY_S = 1.0
 _DOUBTS_IN_A_ROW = 3  # rebuilding once more would not help
 _LIVE_S = 120.0
-
-P_contra = TypeVar("P_contra", bound=Core, contravariant=True)
-
-
-class Observer(Protocol[P_contra]):
-    """Is told what happens; `consumers.telemetry.Telemetry` is the one in service."""
-
-    def stage(self, name: str) -> AbstractContextManager[None]:
-        """Time a part of the work on a batch."""
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Time a transaction."""
-
-    def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
-        """Count a batch that was committed."""
-
-    def learned(self, learned: Learned) -> None:
-        """Count how well it was foreseen."""
-
-    def stands(self, pipeline: P_contra) -> None:
-        """Take down where the pipeline stands."""
-
-    def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:
-        """Take down the lag."""
-
-    def leads(self, yes: bool) -> None:
-        """Take down the role."""
-
-    def trains(self, share: float) -> None:
-        """Take down the training share."""
-
-    def restored(self, seconds: float) -> None:
-        """Take down what a recovery took."""
-
-    def snapshot(self, state: State, now_ms: int) -> None:
-        """Take down a snapshot that was written."""
 
 
 class _StopAskedError(Exception):

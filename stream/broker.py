@@ -138,14 +138,7 @@ class EmbeddedBroker:
 
     def stop(self) -> None:
         """Stop the broker cleanly and wait for it; does nothing when it does not run."""
-        process, self._process = self._process, None
-        if process is not None:
-            assert process.stdin is not None
-            process.stdin.close()  # what the guard waits for
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                _kill_session(process)
+        self._end_process()
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.close()
@@ -160,6 +153,17 @@ class EmbeddedBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _end_process(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()  # what the guard waits for
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            _kill_session(process)
 
     def _lock_directory(self) -> None:
         try:
@@ -181,11 +185,11 @@ class EmbeddedBroker:
             with (self.data_dir / "broker.log").open("ab") as log:
                 said_before = log.tell()
                 self._write_properties()
-                if not (self.data_dir / "topics" / "meta.properties").exists():
-                    self._format(kafka, log)
-                self._launch(kafka, log)
+                if self._is_formatted() or self._format(kafka, log):
+                    self._launch(kafka, log)
             if self._answers_in_time():
                 return
+            self._end_process()
             complaint = self._complaint(said_before)
             taken = "Address already in use" in complaint
             if not (taken and self._asked_port is None and attempts_left):
@@ -210,11 +214,15 @@ class EmbeddedBroker:
         )
         (self.data_dir / "server.properties").write_text(properties, encoding="utf-8")
 
-    def _format(self, kafka: tuple[str, ...], log: IO[bytes]) -> None:
+    def _is_formatted(self) -> bool:
+        return (self.data_dir / "topics" / "meta.properties").exists()
+
+    def _format(self, kafka: tuple[str, ...], log: IO[bytes]) -> bool:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         properties = str(self.data_dir / "server.properties")
         arguments = ("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", properties)
-        subprocess.run([kafka[0], *_FORMAT_JVM, *kafka[1:], *arguments], stdout=log, stderr=log, check=False)
+        command = [kafka[0], *_FORMAT_JVM, *kafka[1:], *arguments]
+        return subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0
 
     def _launch(self, kafka: tuple[str, ...], log: IO[bytes]) -> None:
         command = (kafka[0], *_BROKER_JVM, *kafka[1:], "kafka.Kafka", str(self.data_dir / "server.properties"))

@@ -46,7 +46,6 @@ COMMIT_BUDGET_S = 45.0
 """Longer than the client's own limits (delivery 20 s, transaction 30 s): past it, only the watchdog is left."""
 
 _POLL_BUDGET_S = 60.0
-_POLL_RECORDS = 2_000
 _JOURNAL_STEP = 10_000
 _STALL_LOOK_S = 15.0
 _STALL_S = 60.0
@@ -128,7 +127,7 @@ class KafkaLog(Log):
         self._reader: RangeReader | None = None
         self._progress = time.monotonic()
         self._looked = time.monotonic()
-        self._inputs: KafkaConsumer = connection.consumer(max_poll_records=_POLL_RECORDS)
+        self._inputs: KafkaConsumer = connection.consumer()
         self._inputs.assign(list(self._partitions.values()))
         self._lease = Lease(connection, application, topics.journal.name, session_timeout_ms)
         self._watchdog = Watchdog(end_process)

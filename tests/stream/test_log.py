@@ -61,7 +61,7 @@ class KafkaBench:
         return KafkaLog(self._connection, f"{self._prefix}app", self._topics)
 
     def produce(self, partition: int, *values: bytes | None, timestamp_ms: int = 1_000) -> None:
-        with KafkaProducer(**self._connection.settings()) as producer:
+        with KafkaProducer(**self._connection.settings(), linger_ms=5, batch_size=131_072) as producer:
             for value in values:
                 producer.send(self.input, value=value, key=b"key", partition=partition, timestamp_ms=timestamp_ms)
 
@@ -190,6 +190,32 @@ def test_ranges_are_read_exactly_and_again(bench: Bench, log: Log) -> None:
     assert [r.value for r in log.read({first: (5, 10), second: (2, 2)})] == [b"5", b"6", b"7", b"8", b"9"]
     assert [r.value for r in log.read({first: (0, 2)})] == [b"0", b"1"]
     assert log.read({}) == []
+
+
+def test_ranges_of_partitions_at_different_paces_are_read_exactly(bench: Bench, log: Log) -> None:
+    bench.produce(0, *(b"%d" % number for number in range(6_000)))
+    bench.produce(1, *(b"%d" % number for number in range(1_500)))
+    first, second = log.inputs()
+    assert log.acquire(_never)
+    for start in range(0, 1_500, 100):
+        fast, slow = range(4 * start, 4 * start + 400), range(start, start + 100)
+        records = log.read({first: (fast.start, fast.stop), second: (slow.start, slow.stop)})
+        assert [record.offset for record in records] == [*fast, *slow]
+
+
+def test_a_partition_that_was_paused_half_read_goes_on(bench: Bench, log: Log) -> None:
+    for partition in (0, 1):
+        bench.produce(partition, *(b"%d" % number for number in range(3_000)))
+    assert log.acquire(_never)
+    log.seek({source: 0 for source in log.inputs()})
+    offsets: dict[int, list[int]] = {0: [], 1: []}
+    for turn in range(10_000):
+        paused = frozenset({TopicPartition(bench.input, turn % 2)}) if turn < 20 else frozenset()
+        for record in log.poll(20, paused):
+            offsets[record.partition].append(record.offset)
+        if all(len(of_one) == 3_000 for of_one in offsets.values()):
+            break
+    assert offsets == {0: list(range(3_000)), 1: list(range(3_000))}
 
 
 def test_offsets_are_found_by_the_time_of_records(bench: Bench, log: Log) -> None:
