@@ -36,6 +36,9 @@ _TOKEN_SCALE = 2.0
 _ADDED_SCALE = 0.17
 """Standard deviation of what an untrained layer adds to a token, relative to its input."""
 
+_CONTEXT_SCALE = 0.5
+"""Size of the numbers in an untrained context vector: with larger ones the logits run ahead of the evidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceConfig:
@@ -99,6 +102,7 @@ class SequenceEncoder(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
+        nn.init.constant_(self.norm.weight, _CONTEXT_SCALE)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, vectors: Tensor, gaps: Tensor, ages: Tensor, valid: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ from models.rows import ItemVectors
 from models.sequence import SequenceConfig, SequenceEncoder
 from stream.snapshots import State, nest, pick
 
-_BIRTH_SCALE = 0.1
+_BIRTH_SCALE = 0.2
 """Length of a new item's vector in units of its context vector: strong enough to be offered, weak enough to turn."""
 
 Places = npt.NDArray[np.int64]
