@@ -27,7 +27,8 @@ class Readout(ABC):
     """One way to weigh a meeting, and to read the weights back as a score.
 
     The score of item i is ``sum_j weight(j) * counter[h_j, i] * factor(norm[i])`` over the window's items h_j.
-    `positions` j count from the newest (0); `ages_s` are seconds between h_j and the event or query.
+    `positions` (D,) are the j, newest 0; `ages_s` (B, D) are seconds between h_j and the event or query. What is said
+    to be (B, D) below may also be of a shape that broadcasts to it.
     """
 
     column: Column
@@ -120,11 +121,11 @@ class Cooccurrence(Expert):
         self._origin_ms = state["origin_ms"].astype(np.int64)
 
     def _window(self, windows: WindowView) -> tuple[Rows, Floats, Floats]:
-        """Newest item rows, as many as the longest window needs, their positions, and ages in seconds: each (B, D)."""
+        """Newest item rows, as many as the longest window needs (B, D), positions (D,) and ages in seconds (B, D)."""
         longest = int(windows.lengths.max(initial=0))
         deep = min(self._depth, max(longest, 1))
         items = windows.items[:, :deep]
-        positions = np.broadcast_to(np.arange(deep, dtype=np.float32), items.shape)
+        positions = np.arange(deep, dtype=np.float32)
         ages = np.maximum(windows.now_ms[:, None] - windows.times_ms[:, :deep], 0)
         return items, positions, (ages / 1000).astype(np.float32)
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from models.base import Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.candidates import union
@@ -207,11 +206,11 @@ def micro_batches(size: int, most: int) -> Iterator[slice]:
 
 def _side_by_side(proposals: Sequence[Rows]) -> Rows:
     """Proposals (B, E, P) of all experts as one (B, K, P), padded to the widest."""
-    widest = max(block.shape[2] for block in proposals)
-    padded: list[npt.NDArray[np.int32]] = [
-        np.pad(block, ((0, 0), (0, 0), (0, widest - block.shape[2])), constant_values=-1) for block in proposals
-    ]
-    return np.concatenate(padded, axis=1)
+    columns = np.cumsum([0, *(block.shape[1] for block in proposals)])
+    together = np.full((len(proposals[0]), columns[-1], max(block.shape[2] for block in proposals)), -1, np.int32)
+    for first, block in zip(columns, proposals, strict=False):
+        together[:, first : first + block.shape[1], : block.shape[2]] = block
+    return together
 
 
 @kernel
