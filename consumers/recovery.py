@@ -9,7 +9,7 @@ still holds. Where they do not, going on would lose or double something, and a R
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from stream import journal, snapshots
 from stream.clock import merge
 from stream.errors import RecoveryError, SnapshotError
 from stream.events import Decoded
-from stream.log import Log, Offsets, Record
+from stream.log import Log, Offsets, Record, TopicPartition
 from stream.snapshots import Manifest, State
 
 _log = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ def _follow(task: Task[P], standing: Standing[P], went_on: Callable[[], None]) -
     start, _ = task.log.journal_bounds()
     for entry in task.log.journal(max(start, standing.journal_offset + 1)):
         record = journal.decode(entry.value)
-        _check_succession(standing, record)
+        _check_succession(standing, record, task.log.inputs())
         decisions = msgspec.convert(record.decisions, Decisions)
         learn_again(standing.pipeline, task.log.read(record.ranges), decisions)
         standing.sequence += 1
@@ -225,13 +225,14 @@ def _follow(task: Task[P], standing: Standing[P], went_on: Callable[[], None]) -
         went_on()
 
 
-def _check_succession(standing: Standing[P], record: journal.JournalRecord) -> None:
+def _check_succession(standing: Standing[P], record: journal.JournalRecord, inputs: Sequence[TopicPartition]) -> None:
     if (record.epoch, record.sequence) != (standing.epoch, standing.sequence):
         message = (
             f"The journal goes on with batch {record.sequence} of epoch {record.epoch} where batch {standing.sequence} "
             f"of epoch {standing.epoch} is due: {_REBUILD}."
         )
         raise RecoveryError(message)
+    _check_inputs(record.ranges, inputs)
     for source, (start, _) in record.ranges.items():
         due = standing.offsets.get(source, start)
         if start != due:
@@ -242,11 +243,21 @@ def _check_succession(standing: Standing[P], record: journal.JournalRecord) -> N
             raise RecoveryError(message)
 
 
+def _check_inputs(sources: Iterable[TopicPartition], inputs: Sequence[TopicPartition]) -> None:
+    for source in sorted(set(sources) - set(inputs)):
+        message = (
+            f"The journal holds batches of {source.topic} partition {source.partition}, which is no input of this "
+            "task: set input.topic back, or give the task another application.name."
+        )
+        raise RecoveryError(message)
+
+
 def _check_agreement(log: Log, standing: Standing[P]) -> None:
     committed, bounds = log.committed(), log.bounds()
     if committed and not standing.offsets:
         message = f"Offsets are committed and the journal is empty, so nobody knows what was learned: {_REBUILD}."
         raise RecoveryError(message)
+    _check_inputs(standing.offsets, log.inputs())
     for source, offset in sorted(standing.offsets.items()):
         where = f"{source.topic} partition {source.partition}"
         if committed.get(source, offset) != offset:

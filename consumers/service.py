@@ -30,6 +30,7 @@ from consumers.endpoint import Endpoint
 from consumers.observer import Observer
 from consumers.pipeline import Decisions, Outputs, Pipeline
 from consumers.recovery import P, Standing, Task, next_epoch, recover
+from consumers.rehearsal import rehearse
 from consumers.settings import Settings
 from consumers.shedding import TrainingShare
 from consumers.telemetry import Telemetry
@@ -49,6 +50,7 @@ _GAP_POLL_MS = 20
 _MERGE_WAIT_S = 2.0  # for the records of a partition that is known to have some
 _MERGE_BYTES = 32 * 2**20  # of waiting records of one partition, before it is paused
 _LOOK_EVERY_S = 1.0
+_FIRST_BATCH = 32  # records; doubles with each batch, so that a backlog's first lists do not all come from empty models
 _DOUBTS_IN_A_ROW = 3  # rebuilding once more would not help
 _LIVE_S = 120.0
 
@@ -210,7 +212,9 @@ class Service(Generic[P]):
 
     def _next_batch(self, standing: Standing[P], merge: EventTimeMerge) -> list[Decoded]:
         """Return what comes next in event time; empty when nothing came for a moment."""
-        limit, latency_s = self._settings.batch.max_records, self._settings.batch.latency.ms / 1000
+        settled = self._settings.batch.max_records
+        limit = min(settled, _FIRST_BATCH << min(standing.sequence - 1, settled.bit_length()))
+        latency_s = self._settings.batch.latency.ms / 1000
         waited_since = time.monotonic()
         while not self._stopped.is_set():
             waited_s = time.monotonic() - waited_since
@@ -243,17 +247,18 @@ class Service(Generic[P]):
             with self._observer.stage("learn"):
                 learned = standing.pipeline.learn()
         finally:
-            journal_offset = committing.result()
+            journal_offset, committed_ms = committing.result()
         standing.sequence += 1
         standing.offsets.update(offsets)
         standing.journal_offset = journal_offset
         self._batches += 1
-        self._observer.answered(outputs, [one.record.timestamp_ms for one in batch], self._now_ms())
+        self._observer.answered(outputs, [one.record.timestamp_ms for one in batch], committed_ms)
         self._observer.learned(learned)
 
-    def _commit(self, outputs: Outputs, record: bytes, offsets: Offsets) -> int:
+    def _commit(self, outputs: Outputs, record: bytes, offsets: Offsets) -> tuple[int, int]:
+        """Return where the journal record stands, and when it was committed."""
         with self._observer.stage("commit"), self._observer.transaction():
-            return self._task.log.commit([*outputs.lists, *outputs.dead], record, offsets)
+            return self._task.log.commit([*outputs.lists, *outputs.dead], record, offsets), self._now_ms()
 
     def _decided(self) -> Decisions:
         max_age = self._settings.publish.max_age
@@ -323,14 +328,17 @@ def run(settings: Settings, *, rebuild: bool = False) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     connection = settings.kafka.connection()
     topics = ensure_topics(connection, settings.topics())
-    telemetry = Telemetry(Pipeline(settings).recommender.scorers)
-    name = settings.application.name
+    name, rehearsed = settings.application.name, Pipeline(settings)
+    telemetry = Telemetry(rehearsed.recommender.scorers)
     log = KafkaLog(connection, name, topics)
-    task = Task(log, name, settings.settings_hash(), Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
+    # A state also depends on which experts there are.
+    kind = f"{settings.settings_hash()} {' '.join(rehearsed.recommender.scorers)}"
+    task = Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
     service = Service(task, settings, telemetry, rebuild=rebuild)
     metrics = settings.metrics
     shown = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.ready)
     with shown if metrics.enabled else nullcontext(), stopping_on_signals(service):
+        rehearse(rehearsed)
         service.run()
 
 

@@ -58,6 +58,8 @@ class Telemetry:
         self._fresh = self._seconds("freshness", "From an input record's timestamp to the first lists that learned it.")
         self._stages = self._seconds("stage", "Time spent on a batch.", "stage")
         self._transactions = self._seconds("transaction", "Kafka transactions, by how they ended.", "result")
+        for result in ("committed", "failed"):  # a series that appears with its first failure hides it from increase()
+            self._transactions.labels(result)
         self._list_age = Histogram(
             "springtide_published_list_age_seconds",
             "Event time between a list and the user's next event.",
@@ -67,7 +69,7 @@ class Telemetry:
 
         self._leads = self._gauge("leader", "1 where this process leads its task, 0 where it follows or waits.")
         self._lag = self._gauge("lag_records", "Input records that were not processed yet at the last look.")
-        self._lag_s = self._gauge("lag_seconds", "Age of the oldest of them, by record timestamp; 0 without lag.")
+        self._lag_s = self._gauge("lag_seconds", "Age of the oldest record of the newest batch while records wait.")
         self._restore = self._gauge("restore_seconds", "What the last restore took.")
         self._snapshot = self._gauge("snapshot_timestamp_seconds", "When the newest snapshot was written.")
         self._bytes = self._gauge("state_bytes", "Size in the newest snapshot.", "table")
@@ -75,6 +77,9 @@ class Telemetry:
         self._evicted = self._gauge("state_evictions", "Ids that made room for others since the start.", "table")
         self._watermark = self._gauge("watermark_timestamp_seconds", "Event time up to which all is expected seen.")
         self._share = self._gauge("training_share", "Part of the events that the network trains on.")
+        self._trained = self._gauge("expert_updates", "Training updates made, since the epoch began.", "expert")
+        self._skipped = self._gauge("expert_updates_skipped", "Training updates skipped: not finite.", "expert")
+        self._loss = self._gauge("expert_loss", "Loss of the newest training update.", "expert")
         self._dropped = self._gauge("model_updates_dropped", "Updates that were not finite and were left out.")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -145,11 +150,15 @@ class Telemetry:
         self._evicted.labels("users").set(admission.expired_users)
         self._evicted.labels("items").set(admission.expired_items)
         self._dropped.set(pipeline.recommender.updates_dropped)
+        for expert, progress in pipeline.recommender.progress().items():
+            self._trained.labels(expert).set(progress.updates)
+            self._skipped.labels(expert).set(progress.skipped)
+            self._loss.labels(expert).set(progress.loss)
         if pipeline.watermark_ms is not None:
             self._watermark.set(pipeline.watermark_ms / 1000)
 
     def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:
-        """Take down the lag: `records` are not processed yet, the oldest of them stamped `oldest_ms`."""
+        """Take down the lag: `records` wait; the oldest of the newest batch was stamped `oldest_ms`."""
         self._lag.set(records)
         self._lag_s.set(0 if oldest_ms is None else max(now_ms - oldest_ms, 0) / 1000)
 

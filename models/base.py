@@ -67,6 +67,15 @@ class Events:
         return len(self.items)
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How training goes: updates made, updates skipped because something was not finite, and the newest loss."""
+
+    updates: int
+    skipped: int
+    loss: float
+
+
 class Reading(ABC):
     """What one expert says to B queries."""
 
@@ -98,6 +107,11 @@ class Expert(ABC):
 
     name: str
     columns: tuple[Column, ...]
+
+    @property
+    def progress(self) -> Progress | None:
+        """How training goes, for dashboards; None where learning is counting."""
+        return None
 
     @abstractmethod
     def read(self, queries: Queries) -> Reading:

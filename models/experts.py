@@ -1,7 +1,7 @@
 """Which experts springtide has: the one place where they are listed.
 
-To add one: write it in a file of its own against the contract in `base`, list it here, and add it to the factories of
-the contract checks in the tests. Its columns then take part in candidates, mixture, ranker, reasons and metrics.
+To add one: write it in a file of its own against the contract in `base`, list it here, and let its
+test run the contract checks. Its columns then take part in candidates, mixture, ranker, reasons and metrics.
 """
 
 from models import bursts, covisitation, transitions

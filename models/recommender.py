@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.base import Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.base import Events, Expert, Floats, Mask, Progress, Queries, Reading, Rows
 from models.candidates import union
 from models.context import EVIDENCE_COLUMNS, WIDTH, contexts
 from models.features import PLAIN, features
@@ -90,6 +90,10 @@ class Recommender:
         self._ranker = Ranker(1 + len(self._columns) + PLAIN, WIDTH)
         self.events_learned = 0
         self.updates_dropped = 0
+
+    def progress(self) -> dict[str, Progress]:
+        """How the training of those experts goes that are trained, by name."""
+        return {expert.name: expert.progress for expert in self._experts if expert.progress is not None}
 
     def score(self, queries: Queries) -> Scored:
         """Take steps 1 to 4 for B queries, without reasons. Pure."""

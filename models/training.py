@@ -27,7 +27,7 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from models.adam import adam_step
-from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
+from models.base import Column, Events, Expert, Mask, Progress, Queries, Reading, Rows
 from models.dense import Probabilities
 from models.numerics import fix_numerics
 from models.replay import Examples, Inputs, ReplayBuffer, inputs_of
@@ -88,6 +88,11 @@ class SequenceExpert(Expert):
         self.updates = 0
         self.skipped = 0
         self.loss = float("nan")
+
+    @property
+    def progress(self) -> Progress:
+        """See Expert."""
+        return Progress(self.updates, self.skipped, self.loss)
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""

@@ -19,9 +19,9 @@
   then has none.
 - `rec_id` depends on the place of the event only: a list that is computed again has the same.
 
-The body is a function of what was read, and of nothing else: equal lists are equal bytes. What a clock said goes into
-headers. Readers ignore fields that they do not know; a change that would mislead them is a new major version of the
-schema, and is refused. A record without a value says that the user's list is gone.
+The body is a function of what was read, and of nothing else: equal lists are equal bytes. When it went out is the
+record's own timestamp. Readers ignore fields that they do not know; a change that would mislead them is a new major
+version of the schema, and is refused. A record without a value says that the user's list is gone.
 """
 
 import datetime as dt

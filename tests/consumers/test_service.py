@@ -323,3 +323,24 @@ def test_a_partition_that_was_added_is_read_from_its_beginning(bench: Bench) -> 
     bench.broker.append(TopicPartition("in", 2), event, timestamp_ms=1_700_000_100_000)
     assert bench.run_until(bench.caught_up) is None
     bench.check()
+
+
+def test_the_first_batches_of_a_backlog_are_small(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, batch={"max_records": 100})
+    bench.produce(400)
+    assert bench.run_until(bench.caught_up) is None
+    records = [journal.decode(value) for value in bench.broker.journal]
+    sizes = [sum(end - start for start, end in record.ranges.values()) for record in records]
+    assert sizes[:4] == [0, 32, 64, 100]  # the first one says where the epoch begins
+
+
+def test_another_input_topic_under_the_same_name_ends_in_a_sentence(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.produce(10)
+    assert bench.run_until(bench.caught_up) is None
+    journal_so_far, bench.broker = bench.broker.journal, MemoryBroker("other", 2)
+    bench.broker.journal.extend(journal_so_far)
+    bench.notes = Notes(bench.broker.changed)
+    died = bench.run_until(lambda: False)
+    assert isinstance(died, RecoveryError)
+    assert "which is no input of this task: set input.topic back" in str(died)

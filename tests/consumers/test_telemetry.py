@@ -6,6 +6,7 @@ import pytest
 
 from consumers.pipeline import Learned, Outputs
 from consumers.telemetry import Telemetry
+from models.base import Progress
 from models.metrics import MISS
 from stream.log import OutputRecord
 
@@ -101,7 +102,7 @@ def test_the_state_is_measured_by_table(telemetry: Telemetry) -> None:
 def test_where_the_pipeline_stands(telemetry: Telemetry) -> None:
     pipeline: Any = SimpleNamespace(
         admission=SimpleNamespace(users=range(7), items=range(9), expired_users=2, expired_items=3),
-        recommender=SimpleNamespace(updates_dropped=4),
+        recommender=SimpleNamespace(updates_dropped=4, progress=lambda: {"sequence": Progress(5, 6, 0.5)}),
         watermark_ms=1_500,
     )
     telemetry.stands(pipeline)
@@ -109,4 +110,7 @@ def test_where_the_pipeline_stands(telemetry: Telemetry) -> None:
     assert value(telemetry, "state_entries", table="users") == 7
     assert value(telemetry, "state_evictions", table="items") == 3
     assert value(telemetry, "model_updates_dropped") == 4
+    assert value(telemetry, "expert_updates", expert="sequence") == 5
+    assert value(telemetry, "expert_updates_skipped", expert="sequence") == 6
+    assert value(telemetry, "expert_loss", expert="sequence") == 0.5
     assert value(telemetry, "watermark_timestamp_seconds") == 1.5

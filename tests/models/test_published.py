@@ -28,7 +28,7 @@ def test_a_longer_list_counts_as_far_as_k() -> None:
 
 
 def test_nothing_is_out_at_first() -> None:
-    assert ranks(PublishedLists(3), [0], [1]) == ([MISS], [-1])
+    assert ranks(PublishedLists(3), [0], [1]) == ([int(MISS)], [-1])
 
 
 def test_forgotten_users_and_items_are_not_found() -> None:
