@@ -89,7 +89,11 @@ class Cooccurrence(Expert):
             factor = readout.factor(norms[:, lane])
             if factor is not None:
                 scores[:, lane] *= factor
-        return _TableReading(Evidence(self.columns, self._priors, starts, rows, scores), items, weights, self._table)
+
+        def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
+            return self._table.strongest(queries, columns, rows, items, weights)
+
+        return Evidence(self.columns, self._priors, starts, rows, scores, because)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
@@ -146,22 +150,3 @@ class Cooccurrence(Expert):
             self._origin_ms[lane] = newest
         scale: Floats = np.exp((now_ms[:, None] - self._origin_ms[lane]) * rate).astype(np.float32)
         return scale
-
-
-class _TableReading(Reading):
-    """Evidence that still knows which rows it was read from."""
-
-    def __init__(self, evidence: Evidence, items: Rows, weights: Floats, table: Neighbours) -> None:
-        self._evidence, self._items, self._weights, self._table = evidence, items, weights, table
-
-    def propose(self) -> Rows:
-        return self._evidence.propose()
-
-    def score(self, candidates: Rows) -> Floats:
-        return self._evidence.score(candidates)
-
-    def mass(self) -> Floats:
-        return self._evidence.mass()
-
-    def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
-        return self._table.strongest(queries, columns, items, self._items, self._weights)

@@ -8,7 +8,7 @@ recommender asks for follows in one way for all of them:
   the units of the score, keeps little evidence from looking like certainty.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ class Evidence(Reading):
         E columns and their priors.
     starts, rows, scores
         Query b has evidence for the distinct item rows ``rows[starts[b]:starts[b + 1]]`` with raw scores (n, E), >= 0.
+    because
+        Answers `Reading.because`: only the expert knows what in the window its evidence came from.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Evidence(Reading):
         starts: npt.NDArray[np.int64],
         rows: Rows,
         scores: Floats,
+        because: Callable[[Rows, Rows, Rows], Rows],
     ) -> None:
         self._columns = columns
+        self._because = because
         self._starts = starts
         self._rows = rows
         self._scores = scores
@@ -50,6 +54,10 @@ class Evidence(Reading):
     def mass(self) -> Floats:
         """See Reading."""
         return self._mass
+
+    def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
+        """See Reading."""
+        return self._because(queries, columns, items)
 
     def propose(self) -> Rows:
         """See Reading."""

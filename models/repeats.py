@@ -15,7 +15,7 @@ O(L^2) a query, for finding an item's earlier place in the window; no memory.
 
 import numpy as np
 
-from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
 from models.evidence import Evidence
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -40,7 +40,15 @@ class Repeats(Expert):
             windows.items, windows.times_ms, windows.lengths, windows.now_ms,
             queries.starts, queries.excluded, item_rows,
         )  # fmt: skip
-        return _OwnReading(Evidence(self.columns, (0.5, 0.5, 0.5, 1.0), starts, rows, scores), windows.items)
+
+        def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
+            """Name the item itself, the last time it was met."""
+            met = windows.items[queries] == rows[:, None]
+            positions = np.full((len(queries), 2), -1, np.int32)
+            positions[:, 0] = np.where(met.any(axis=1), met.argmax(axis=1), -1)
+            return positions
+
+        return Evidence(self.columns, (0.5, 0.5, 0.5, 1.0), starts, rows, scores, because)
 
     def learn(self, events: Events) -> None:
         """Do nothing: the windows are the state."""
@@ -57,28 +65,6 @@ class Repeats(Expert):
 
     def restore(self, state: State) -> None:
         """See Expert; there is none."""
-
-
-class _OwnReading(Reading):
-    """Evidence whose reason is the item itself, the last time it was met."""
-
-    def __init__(self, evidence: Evidence, window_items: Rows) -> None:
-        self._evidence, self._window_items = evidence, window_items
-
-    def propose(self) -> Rows:
-        return self._evidence.propose()
-
-    def score(self, candidates: Rows) -> Floats:
-        return self._evidence.score(candidates)
-
-    def mass(self) -> Floats:
-        return self._evidence.mass()
-
-    def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
-        met = self._window_items[queries] == items[:, None]
-        positions = np.full((len(queries), 2), -1, np.int32)
-        positions[:, 0] = np.where(met.any(axis=1), met.argmax(axis=1), -1)
-        return positions
 
 
 @kernel
