@@ -30,7 +30,7 @@ class Evidence(Reading):
     starts, rows, scores
         Query b has evidence for the distinct item rows ``rows[starts[b]:starts[b + 1]]`` with raw scores (n, E), >= 0.
     because
-        Answers `Reading.because`: only the expert knows what in the window its evidence came from.
+        Answers `Reading.because`, where the expert can tell what in the window its evidence came from.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Evidence(Reading):
         starts: npt.NDArray[np.int64],
         rows: Rows,
         scores: Floats,
-        because: Callable[[Rows, Rows, Rows], Rows],
+        because: Callable[[Rows, Rows, Rows], Rows] | None = None,
     ) -> None:
         self._columns = columns
-        self._because = because
+        self._because = because or super().because
         self._starts = starts
         self._rows = rows
         self._scores = scores
