@@ -23,6 +23,10 @@ from stream.errors import SettingsError
 
 DEFAULT_FILE = Path("springtide.toml")
 
+_PHRASES = {
+    "string_pattern_mismatch": "may hold only letters, digits, '.', '_' and '-'",
+    "string_too_short": "must not be empty",
+}
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("more than", "gt"),
@@ -137,7 +141,7 @@ def _unknown_sentence(name: str, where: str, keys: Sequence[str]) -> str:
 def _wrong_value_sentence(error: ErrorDetails, variables: set[str], source: Path | None) -> str:
     keys = [str(part) for part in error["loc"]]
     if error["type"] == "value_error" and isinstance(error["input"], dict):
-        return f"Settings of {'.'.join(keys)}: {error['ctx']['error']}."
+        return f"Settings{' of ' if keys else ''}{'.'.join(keys)}: {error['ctx']['error']}."
     where = "in the environment" if _variable(keys) in variables else f"in {source}"
     return f"Setting {'.'.join(keys)} {where} is {error['input']!r}, but {_rule(error)}."
 
@@ -151,8 +155,8 @@ def _rule(error: ErrorDetails) -> str:
         return f"must be {words} {context[bound]}"
     if kind == "literal_error":
         return f"must be {context['expected']}"
-    if kind == "string_pattern_mismatch":
-        return "may hold only letters, digits, '.', '_' and '-'"
+    if kind in _PHRASES:
+        return _PHRASES[kind]
     base = kind.partition("_")[0]
     if base in _KINDS and not kind.startswith("string_too"):
         return f"must be {_KINDS[base]}"

@@ -15,7 +15,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consumers.durations import Duration
@@ -30,7 +39,17 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "SPRINGTIDE_"
 ENVIRONMENT_DELIMITER = "__"
 
-TopicName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", min_length=1, max_length=200)]
+
+def _not_dots(name: str) -> str:
+    if name in {".", ".."}:
+        message = "must be a name that Kafka takes for a topic, and that is neither '.' nor '..'"
+        raise ValueError(message)
+    return name
+
+
+TopicName = Annotated[
+    str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", min_length=1, max_length=200), AfterValidator(_not_dots)
+]
 Name = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -62,6 +81,16 @@ class Kafka(Section):
     sasl_password_file: Annotated[Path | None, BeforeValidator(_none_from_text)] = None
     ssl_cafile: Annotated[Path | None, BeforeValidator(_none_from_text)] = None
     allow_plaintext: bool = False
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _hosts_with_ports(cls, value: str) -> str:
+        for server in value.split(","):
+            host, _, port = server.strip().rpartition(":")
+            if not host or not port.isdecimal():
+                message = "must be host:port, or several of them with commas, such as '127.0.0.1:9092'"
+                raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _secure(self) -> Self:
@@ -234,11 +263,22 @@ class Serving(Section):
     repeats: Literal["learned", "never"] = "learned"
 
 
+_SNAPSHOT_LEAST_MS = 1_000
+
+
 class State(Section):
     """Where snapshots are kept, and how often one is made."""
 
     dir: Path = Path("springtide-state")
     snapshot_every: Duration = Duration.parse("60s")
+
+    @field_validator("snapshot_every")
+    @classmethod
+    def _not_all_the_time(cls, value: Duration) -> Duration:
+        if value < _SNAPSHOT_LEAST_MS:
+            message = "must be at least '1s'"
+            raise ValueError(message)
+        return value
 
 
 class Batch(Section):
@@ -292,6 +332,18 @@ class Settings(BaseSettings):
     state: State = State()
     batch: Batch = Batch()
     metrics: Metrics = Metrics()
+
+    @model_validator(mode="after")
+    def _four_topics(self) -> Self:
+        names = [self.input.topic, self.publish.topic, f"{self.input.topic}.dlq", f"{self.application.name}.journal"]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            message = (
+                f"input.topic, publish.topic, the dead letters <input.topic>.dlq and the journal "
+                f"<application.name>.journal must be four topics, and {twice[0]} is named twice"
+            )
+            raise ValueError(message)
+        return self
 
     @classmethod
     def settings_customise_sources(

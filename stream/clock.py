@@ -116,10 +116,6 @@ class EventTimeMerge:
                 heappop(heads)
         return taken
 
-    def pending_bytes(self, source: TopicPartition) -> int:
-        """Return about how many bytes of memory the waiting records of one partition hold."""
-        return self._bytes[source]
-
     def crowded(self, max_bytes: int) -> frozenset[TopicPartition]:
         """Return the partitions whose waiting records hold `max_bytes` or more."""
         return frozenset(source for source, size in self._bytes.items() if size >= max_bytes)

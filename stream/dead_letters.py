@@ -26,7 +26,6 @@ def dead_letter(
     application: str,
     version: str,
     group: str,
-    attempts: int = 1,
 ) -> OutputRecord:
     """Return the dead letter of a record.
 
@@ -37,11 +36,9 @@ def dead_letter(
     error
         Why: a `MessageError`, whose reason becomes the header ``exception.class.name``, or what a model raised.
     stage
-        Where on its path: ``decode``, ``clean``, ``recommend`` or ``learn``.
+        Where on its path: ``decode`` or ``clean``.
     application, version, group
         Who says so.
-    attempts
-        How often it was tried.
     """
     name = error.reason if isinstance(error, MessageError) else type(error).__name__
     details = {
@@ -55,7 +52,7 @@ def dead_letter(
         "application": application,
         "version": version,
         "group": group,
-        "attempts": attempts,
+        "attempts": 1,
     }
     return OutputRecord(
         topic=dead_letter_topic(record.topic),

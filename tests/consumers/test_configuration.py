@@ -86,6 +86,23 @@ def test_printed_settings_load_as_the_same(file: Path) -> None:
             "Setting serving.repeats in FILE is 'no', but must be 'learned' or 'never'.",
         ),
         (
+            "[publish]\ntopic = 'interactions'",
+            "Settings: input.topic, publish.topic, the dead letters <input.topic>.dlq and the journal "
+            "<application.name>.journal must be four topics, and interactions is named twice.",
+        ),
+        (
+            "[publish]\ntopic = '..'",
+            "Setting publish.topic in FILE is '..', but must be a name that Kafka takes for a topic, and that is "
+            "neither '.' nor '..'.",
+        ),
+        (
+            "[kafka]\nbootstrap = 'localhost'",
+            "Setting kafka.bootstrap in FILE is 'localhost', but must be host:port, or several of them with commas, "
+            "such as '127.0.0.1:9092'.",
+        ),
+        ("[kafka]\nbootstrap = ''", "Setting kafka.bootstrap in FILE is '', but must not be empty."),
+        ("[state]\nsnapshot_every = '0s'", "Setting state.snapshot_every in FILE is '0s', but must be at least '1s'."),
+        (
             "[publish]\ntopic = 'a b'",
             "Setting publish.topic in FILE is 'a b', but may hold only letters, digits, '.', '_' and '-'.",
         ),

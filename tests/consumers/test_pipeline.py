@@ -115,6 +115,14 @@ def test_a_repeated_delivery_is_counted_and_not_answered() -> None:
     assert (len(outputs.lists), outputs.duplicates, outputs.dead) == (1, 1, [])
 
 
+def test_repeats_are_known_as_far_back_as_the_settings_say() -> None:
+    pipeline = Pipeline(settings(cleaning={"dedupe_ids": 1}))
+    ids = ["e1", "e1", "e2", "e1"]
+    body = {"user_id": "u1", "item_id": "a", "event_time": NOON}
+    outputs = run(pipeline, [message(pipeline, n, body | {"event_id": id_}) for n, id_ in enumerate(ids)])
+    assert (len(outputs.lists), outputs.duplicates) == (3, 1)
+
+
 def test_a_request_is_answered_without_being_learned() -> None:
     pipeline = Pipeline(settings())
     run(pipeline, interactions(pipeline, round_robin(12)))

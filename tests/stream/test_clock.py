@@ -57,13 +57,13 @@ def test_an_empty_partition_is_waited_for_where_asked() -> None:
 def test_crowded_partitions_are_named_until_they_are_taken() -> None:
     waiting = EventTimeMerge(SOURCES)
     waiting.add(at(1, 10, 20))
-    half = waiting.pending_bytes(SECOND) // 2
+    one = next(size for size in range(1, 5_000) if SECOND not in waiting.crowded(2 * size))
 
-    assert half > 100
-    assert waiting.crowded(half + 1) == {SECOND}
+    assert one > 100
+    assert waiting.crowded(one + 1) == {SECOND}
     waiting.take(1)
-    assert waiting.crowded(half + 1) == frozenset()
-    assert waiting.pending_bytes(SECOND) == half
+    assert waiting.crowded(one + 1) == frozenset()
+    assert waiting.crowded(one - 1) == {SECOND}
 
 
 def by_definition(given_order: list[Decoded]) -> list[Decoded]:
@@ -115,7 +115,7 @@ def test_whatever_is_taken_is_in_the_order_of_merge_and_nothing_is_lost(
         taken += batch
 
     assert sorted(places(taken)) == sorted(places(arrived))
-    assert [waiting.pending_bytes(source) for source in SOURCES] == [0, 0, 0]
+    assert waiting.crowded(1) == frozenset()
 
 
 @given(arrivals(), st.integers(1, 5))

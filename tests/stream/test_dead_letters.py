@@ -5,9 +5,7 @@ from tests.stream.records import NOON, record
 
 
 def buried(source: Record, error: Exception) -> OutputRecord:
-    return dead_letter(
-        source, error, stage="decode", application="shop", version="0.1.0", group="shop-task-0", attempts=2
-    )
+    return dead_letter(source, error, stage="decode", application="shop", version="0.1.0", group="shop-task-0")
 
 
 def test_the_record_is_untouched_and_our_headers_stand_behind_its_own() -> None:
@@ -29,7 +27,7 @@ def test_the_record_is_untouched_and_our_headers_stand_behind_its_own() -> None:
         "__springtide.errors.application": b"shop",
         "__springtide.errors.version": b"0.1.0",
         "__springtide.errors.group": b"shop-task-0",
-        "__springtide.errors.attempts": b"2",
+        "__springtide.errors.attempts": b"1",
     }
 
 
