@@ -57,7 +57,7 @@ def binary_envelope(headers: Headers) -> Envelope | None:
     try:
         attributes = {name[3:]: (value or b"").decode() for name, value in headers if name.startswith("ce_")}
         return msgspec.convert(attributes, Envelope)
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         sentence = f"The headers are no CloudEvents 1 envelope: {error}."
         raise MessageError(reason="bad_envelope", message=sentence) from None
 

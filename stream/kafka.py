@@ -34,6 +34,7 @@ from kafka.structs import TopicPartition as KafkaPartition
 
 from stream.errors import CommitInDoubtError, LeaseLostError, LogError
 from stream.kafka_clients import Connection
+from stream.kafka_headers import HeaderName
 from stream.kafka_lease import SESSION_TIMEOUT_MS, Lease
 from stream.kafka_reader import RangeReader, as_record, records_between
 from stream.log import JournalEntry, Log, Offsets, OutputRecord, Ranges, Record, TopicPartition, left_the_log
@@ -290,11 +291,12 @@ class KafkaLog(Log):
 
     def _send(self, producer: KafkaProducer, output: OutputRecord) -> None:
         # The client sends no header without a value; an empty one is the nearest.
-        value, headers = output.value, [(name, data or b"") for name, data in output.headers]
-        size = len(output.key or b"") + len(value or b"") + sum(len(name) + len(data) for name, data in headers)
+        value, headers = output.value, [(HeaderName(name), data or b"") for name, data in output.headers]
+        size = len(output.key or b"") + len(value or b"")
+        size += sum(len(name.encode()) + len(data) for name, data in headers)
         if value is not None and size + _ROOM_FOR_HEADERS > self._topics.dead_letters.max_message_bytes:
             # A record that was compressed far better than we can: without this, one of them would stop the stream.
-            headers.append(("__springtide.value.left.out", str(len(value)).encode()))
+            headers.append((HeaderName("__springtide.value.left.out"), str(len(value)).encode()))
             value = None
         producer.send(
             output.topic,

@@ -23,6 +23,7 @@ from kafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+import stream.kafka_headers  # noqa: F401  # mends the client: header names need not be UTF-8
 from stream.errors import LogError, LogUnavailableError
 
 logging.getLogger("kafka").setLevel(logging.CRITICAL)

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition as KafkaPartition
 
 from consumers.recovery import recover
 from stream.broker import EmbeddedBroker
 from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
+from stream.kafka_headers import HeaderName
 from stream.topics import ensure_topics
 from tests.consumers.toy import Toy, toy_settings, toy_task
 
@@ -87,3 +89,33 @@ def test_killed_at_any_time_it_answers_every_event_once(broker: EmbeddedBroker, 
     log.close()
     assert sum(standing.offsets.values()) == EVENTS + 10
     assert made[-1].batches == 0  # the last snapshot, taken at SIGTERM, says it all
+
+
+def test_a_header_name_that_is_not_utf_8_stops_nothing(broker: EmbeddedBroker, prefix: str, tmp_path: Path) -> None:
+    settings = toy_settings(prefix, tmp_path)
+    connection = Connection(broker.bootstrap)
+    topics = ensure_topics(connection, settings.topics())
+    raw = b"\xff\xfename"
+    headers = [(HeaderName(raw.decode(errors="surrogateescape")), b"1")]
+    good = json.dumps({"user_id": "u", "item_id": "i", "event_time": 1_700_000_000_000}).encode()
+    with KafkaProducer(**connection.settings()) as producer:
+        for value in (good, b"not json"):
+            producer.send(settings.input.topic, value=value, headers=headers, partition=0)
+    reader = connection.consumer()
+    reader.assign([KafkaPartition(topics.output.name, 0), KafkaPartition(topics.dead_letters.name, 0)])
+    reader.seek_to_beginning()
+
+    answers: dict[str, ConsumerRecord] = {}
+    deadline = time.monotonic() + PATIENCE_S
+    with _leader(broker.bootstrap, prefix, tmp_path) as process:
+        while len(answers) < 2 and process.poll() is None and time.monotonic() < deadline:
+            for partition, (record,) in reader.poll(timeout_ms=1_000).items():
+                answers[partition.topic] = record
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    reader.close()
+
+    assert json.loads(answers[topics.output.name].value)["offset"] == 0
+    dead = answers[topics.dead_letters.name]
+    assert dead.value == b"not json"
+    assert (dead.headers[0][0].encode(), dead.headers[0][1]) == (raw, b"1")

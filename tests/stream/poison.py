@@ -108,11 +108,14 @@ def poison() -> list[Poison]:
         "envelope around depth": _cloud(b'"data_base64":"' + base64.b64encode(b"[" * DEEP) + b'"'),
     }
     bad_header = (("ce_specversion", b"1.0"), ("ce_id", b"\xff"), ("ce_source", b"/shop"), ("ce_type", b"view"))
+    name_in_envelope = (*bad_header[:1], ("ce_id", b"1"), *bad_header[2:], ("ce_\udcff", b"1"))
     return [
         *(Poison(name, USER, value) for name, value in values.items()),
         Poison("no key and no value", None, None),
         Poison("key is not UTF-8", b"\xff", b"{"),
         Poison("header is not UTF-8", USER, _event(), bad_header),
+        Poison("header name is not UTF-8", USER, b"{", (("\udcff\udcfename", b"1"),)),
+        Poison("header name in an envelope is not UTF-8", USER, _event(), name_in_envelope),
         Poison("headers begin an envelope", USER, _event(), (("ce_specversion", b"1.0"),)),
     ]
 

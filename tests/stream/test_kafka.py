@@ -14,6 +14,7 @@ from stream.broker import EmbeddedBroker
 from stream.errors import CommitInDoubtError, LeaseLostError, LogError, LogUnavailableError, RecoveryError
 from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
+from stream.kafka_headers import HeaderName
 from stream.log import OutputRecord, Record, TopicPartition
 from stream.topics import TaskTopics, ensure_topics, task_topics
 
@@ -111,6 +112,29 @@ def test_a_value_that_no_topic_takes_is_left_out(connection: Connection, topics:
     consumer.close()
     assert (record.key, record.value) == (b"key", None)
     assert record.headers == [("__springtide.value.left.out", str(size).encode())]
+
+
+def test_header_names_that_are_not_utf_8_are_read_and_sent_as_they_are(
+    connection: Connection, topics: TaskTopics, log: KafkaLog
+) -> None:
+    name, raw = topics.input.name, b"\xff\xfename"
+    with KafkaProducer(**connection.settings()) as producer:
+        headers = [(HeaderName(raw.decode(errors="surrogateescape")), b"1"), ("é", b"2")]
+        for value in (b"a", b"b"):
+            producer.send(name, value=value, headers=headers, partition=0)
+    source = TopicPartition(name, 0)
+    log.seek({source: 0})
+    records = _poll_until(log, 2)
+
+    assert [record.value for record in records] == [b"a", b"b"]
+    assert log.read({source: (0, 2)}) == records
+    log.commit([OutputRecord(topics.dead_letters.name, 0, b"key", b"a", records[0].headers)], b"journal", {source: 2})
+    consumer = connection.consumer()
+    consumer.assign([KafkaPartition(topics.dead_letters.name, 0)])
+    consumer.seek_to_beginning()
+    ((dead,),) = consumer.poll(timeout_ms=30_000).values()
+    consumer.close()
+    assert [(name.encode(), value) for name, value in dead.headers] == [(raw, b"1"), ("é".encode(), b"2")]
 
 
 def test_offsets_that_have_left_the_log_are_an_error(connection: Connection, topics: TaskTopics, log: KafkaLog) -> None:
