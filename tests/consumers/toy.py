@@ -155,7 +155,7 @@ def toy_settings(prefix: str, folder: Path, **sections: dict[str, object]) -> Se
 def main() -> None:
     """Lead on Kafka: ``python -m tests.consumers.toy BOOTSTRAP PREFIX FOLDER``."""
     bootstrap, prefix, folder = sys.argv[1:]
-    settings = toy_settings(prefix, Path(folder), state={"snapshot_every": "300ms"})
+    settings = toy_settings(prefix, Path(folder), state={"snapshot_every": "1s"})
     connection = Connection(bootstrap)
     topics = ensure_topics(connection, settings.topics())
     log = KafkaLog(connection, settings.application.name, topics, session_timeout_ms=6_000)
