@@ -10,6 +10,7 @@ over those of users met before; published is over the latter too, as nobody else
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -71,19 +72,22 @@ def backtest(
     decisions = Decisions(training_share=settings.models.training_share)
     decoded = _decoded(pipeline, settings, by_time(events))
     learned: list[Learned] = []
-    rejected = 0
+    reasons: Counter[str] = Counter()  # of the events that are rejected
     started = time.perf_counter()
     while records := list(islice(decoded, batch)):
-        rejected += len(pipeline.recommend(records, decisions).dead)
+        reasons.update(pipeline.recommend(records, decisions).reasons)
         learned.append(pipeline.learn())
         progress(len(records))
     seconds = time.perf_counter() - started
     count = sum(len(part.ranks) for part in learned)
     if count < 10:
-        message = f"The stream has {count} events to learn from, too few to measure: give it at least 10."
+        message = (
+            f"The stream has {count} events to learn from{_rejection(reasons)}, too few to measure: "
+            "give it at least 10."
+        )
         raise FileFormatError(message)
     figures = _figures(pipeline, learned) | {
-        "rejected": rejected,
+        "rejected": reasons.total(),
         "events_per_second": count / seconds,
         "training_share": settings.models.training_share,
         "batch": batch,
@@ -101,6 +105,11 @@ def _decoded(pipeline: Pipeline, settings: Settings, events: Iterable[EventBatch
         for value, time_ms in zip(part.messages(names), part.times_ms.tolist(), strict=True):
             yield pipeline.decoder.decode(Record(topic, 0, offset, time_ms, None, value))
             offset += 1
+
+
+def _rejection(reasons: Counter[str]) -> str:
+    """Say how many events were rejected, and for what most often; nothing where none were."""
+    return f" ({reasons.total():,} were rejected, most often as {reasons.most_common(1)[0][0]})" if reasons else ""
 
 
 def _figures(pipeline: Pipeline, learned: list[Learned]) -> dict[str, Any]:

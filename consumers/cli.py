@@ -129,7 +129,11 @@ def replay(
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Sort by time first, in memory.")] = False,
     ids: Annotated[
-        bool, typer.Option(help="Name events after their rows, so that a row sent twice is noticed.")
+        bool,
+        typer.Option(
+            help="Name events FILENAME:ROW (without the folder), so that a row sent twice is noticed; another file of "
+            "the same name would be taken for the same rows: rename it, or --no-ids."
+        ),
     ] = True,
 ) -> None:
     """Send a file to the input topic."""

@@ -145,8 +145,8 @@ class EventFile:
                 raise FileFormatError(message)
         return EventBatch(
             rows=np.arange(self._rows, self._rows + len(table)),
-            users=_texts(table.column(self.columns["user"])),
-            items=_texts(table.column(self.columns["item"])),
+            users=self._texts(table, "user"),
+            items=self._texts(table, "item"),
             times_ms=times.epoch_ms(table.column(self.columns["time"])),
             values=self._optional(table, "value"),
             types=self._optional(table, "event"),
@@ -157,13 +157,25 @@ class EventFile:
     def _optional(self, table: pa.Table, role: str) -> list[Any] | None:
         if role not in self.columns:
             return None
-        column = table.column(self.columns[role])
         if role != "value":
-            return _texts(column)
+            return self._texts(table, role)
         try:
-            return list(pc.cast(column, pa.float64()).to_pylist())
-        except pa.ArrowInvalid as error:
+            return list(pc.cast(table.column(self.columns[role]), pa.float64()).to_pylist())
+        except pa.ArrowException as error:
             message = f"Column {self.columns[role]} of {self.path} holds values that are no numbers: {error}."
+            raise FileFormatError(message) from error
+
+    def _texts(self, table: pa.Table, role: str) -> list[Any]:
+        column = table.column(self.columns[role])
+        if pa.types.is_floating(column.type) and column.null_count < len(column):
+            column = _first_cast(column, (pa.int64(),)) or column  # ids that a table with gaps turned into floats
+        try:
+            return list(pc.cast(column, pa.string()).to_pylist())
+        except pa.ArrowException as error:
+            message = (
+                f"Column {self.columns[role]} of {self.path} holds values of type {column.type} that cannot become "
+                f"text: write them as text, or name another column with --columns {role}=NAME."
+            )
             raise FileFormatError(message) from error
 
 
@@ -264,12 +276,6 @@ def _tree(paths: Iterable[str], cells: Iterable[Any]) -> dict[str, Any]:
             branch = branch.setdefault(parent, {})
         branch[leaf] = cell
     return root
-
-
-def _texts(column: pa.ChunkedArray) -> list[Any]:
-    if pa.types.is_floating(column.type) and column.null_count < len(column):
-        column = _first_cast(column, (pa.int64(),)) or column  # ids that a table with gaps turned into floats
-    return list(pc.cast(column, pa.string()).to_pylist())
 
 
 def _first_cast(column: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray | None:

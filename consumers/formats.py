@@ -10,7 +10,6 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from stream.errors import FileFormatError
 
 _ROWS = 8_192
+_TEXT_BYTES = 2**20  # of CSV that is read at once
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _UNREADABLE = (
     pa.ArrowException,
@@ -64,13 +64,13 @@ def column_names(path: Path) -> list[str]:
 
 def read_blocks(path: Path, columns: Sequence[str]) -> Iterator[Block]:
     """Read `columns` of the file block by block; FileFormatError where it cannot be read."""
-    rows = 0
+    rows, reader = 0, _reader(path)
     try:
-        for block in _reader(path)(path, columns):
+        for block in reader(path, columns):
             yield block
             rows += len(block.table)
     except _UNREADABLE as error:
-        message = f"{path} cannot be read beyond row {rows} ({error}): mend that place."
+        message = f"{path} cannot be read {_EXTENTS[reader]} row {rows + 1:,} ({error}): mend that place."
         raise FileFormatError(message) from error
 
 
@@ -79,6 +79,7 @@ def _read_csv(path: Path, columns: Sequence[str]) -> Iterator[Block]:
     with path.open("rb") as raw:
         tables = pcsv.open_csv(
             _unpacked(path, raw),
+            read_options=pcsv.ReadOptions(block_size=_TEXT_BYTES),
             parse_options=pcsv.ParseOptions(delimiter=_DELIMITERS[_suffix(path)], newlines_in_values=True),
             convert_options=pcsv.ConvertOptions(
                 include_columns=list(columns),
@@ -95,10 +96,24 @@ def _read_json_lines(path: Path, columns: Sequence[str]) -> Iterator[Block]:
     size = max(path.stat().st_size, 1)
     decode = msgspec.json.Decoder(dict[str, object]).decode
     with path.open("rb") as raw:
-        lines = iter(_unpacked(path, raw))
-        while rows := [decode(line) for line in islice(lines, _ROWS) if not line.isspace()]:
+
+        def block() -> Block:
             table = pa.table({name: pa.array([_cell(row.get(name)) for row in rows], pa.string()) for name in columns})
-            yield Block(table, raw.tell() / size)
+            return Block(table, raw.tell() / size)
+
+        rows: list[dict[str, object]] = []
+        try:
+            for line in _unpacked(path, raw):
+                if len(rows) == _ROWS:
+                    yield block()
+                    rows = []
+                if not line.isspace():
+                    rows.append(decode(line))
+        except _UNREADABLE:
+            yield block()  # so that the row named is the bad one
+            raise
+        if rows:
+            yield block()
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Block]:
@@ -124,7 +139,8 @@ def _suffix(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-_READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Block]]] = {
+_Reader = Callable[[Path, Sequence[str]], Iterator[Block]]
+_READERS: dict[str, _Reader] = {
     ".csv": _read_csv,
     ".tsv": _read_csv,
     ".jsonl": _read_json_lines,
@@ -132,8 +148,18 @@ _READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Block]]] = {
     ".parquet": _read_parquet,
 }
 
+# Where the fault is, seen from the last row that was given out: JSON lines are given out up to it.
+_EXTENTS: dict[_Reader, str] = {
+    _read_csv: f"within about {_TEXT_BYTES // 2**20} MiB of text from",
+    _read_json_lines: "at",
+    _read_parquet: f"within {_ROWS:,} rows from",
+}
 
-def _reader(path: Path) -> Callable[[Path, Sequence[str]], Iterator[Block]]:
+
+def _reader(path: Path) -> _Reader:
+    if path.is_dir():
+        message = f"{path} is a folder: name one of the files in it."
+        raise FileFormatError(message)
     if not path.is_file():
         message = f"The file {path} does not exist: check the path."
         raise FileFormatError(message)

@@ -4,6 +4,8 @@ Without a terminal there are no bars and no colours, only the lines that matter.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -68,7 +70,12 @@ def report_topics(settings: Settings, *, create: bool, console: Console) -> None
 def report_backtest(
     settings: Settings, events: EventFile, *, batch: int, json_path: Path | None, console: Console
 ) -> None:
-    """Run a backtest with a progress bar, show its figures, and write them to `json_path`."""
+    """Run a backtest with a progress bar, show its figures, and write them to `json_path`.
+
+    Raises SettingsError, before anything is read, when `json_path` cannot be written.
+    """
+    if json_path is not None:
+        _try_to_write(json_path)
     batches = list(events)
     with progress(console) as bar:
         task = bar.add_task("Test, then learn", total=sum(map(len, batches)))
@@ -95,9 +102,24 @@ def _figures(report: Report) -> Table:
     return grid
 
 
+def _try_to_write(path: Path) -> None:
+    """Find out that a file cannot be written while nothing is lost by it; leaves what is there as it is."""
+    with _writing(path):
+        is_new = not path.exists()
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+
+
 def _write(path: Path, data: bytes) -> None:
-    try:
+    with _writing(path):
         path.write_bytes(data)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         message = f"The figures cannot be written to {path} ({error.strerror}): choose another path for --json."
         raise SettingsError(message) from error

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,3 +65,12 @@ def test_figures_have_all_that_readers_were_promised() -> None:
 def test_too_few_events_end_in_a_sentence() -> None:
     with pytest.raises(FileFormatError, match="give it at least 10"):
         backtest(settings(), events(["u1 a"] * 3), batch=1, progress=lambda _: None)
+
+
+def test_a_stream_that_is_rejected_is_told_why() -> None:
+    stream = [replace(part, times_ms=part.times_ms - 2 * NOON) for part in events(["u1 a"] * 20)]
+    stream += [replace(part, users=[""] * 5) for part in events(["u1 a"] * 5)]
+    with pytest.raises(
+        FileFormatError, match=r"0 events .* \(25 were rejected, most often as impossible_time\), too few"
+    ):
+        backtest(settings(), stream, batch=4, progress=lambda _: None)

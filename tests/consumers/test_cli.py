@@ -117,6 +117,29 @@ def test_a_file_goes_in_after_its_topics_are_made(springtide: Springtide, task: 
     assert f"{task['SPRINGTIDE_APPLICATION__NAME']}.journal" in topics.out
 
 
+@pytest.mark.parametrize("place", ["missing/figures.json", "."])
+def test_figures_that_cannot_be_written_end_a_backtest_before_it_begins(
+    springtide: Springtide, file: Path, place: str
+) -> None:
+    file.write_text("user,item,ts\nu,i,soon\n")  # were it read, this would be the complaint
+    answer = springtide("backtest", str(file), "--json", place)
+
+    assert answer.code == 2
+    assert answer.err.startswith(f"The figures cannot be written to {place} (")
+    assert answer.err.count("\n") == 1
+
+
+def test_a_backtest_that_fails_leaves_the_last_figures_and_no_empty_ones(
+    springtide: Springtide, file: Path, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text("{}")
+    answers = [springtide("backtest", str(file), "--limit", "2", "--json", str(path)) for path in (old, new)]
+
+    assert [answer.code for answer in answers] == [2, 2]
+    assert (old.read_text(), new.exists()) == ("{}", False)
+
+
 def test_a_backtest_prints_figures_and_writes_them(springtide: Springtide, file: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     answer = springtide("backtest", str(file), "--limit", "40", "--seed", "7", "--unseen", "--json", str(figures))

@@ -117,6 +117,26 @@ def test_what_is_no_event_is_one_sentence(tmp_path: Path, lines: tuple[str, ...]
         list(EventFile(path))
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "words"),
+    [
+        ("user", pa.array([[1]]), r"Column user of .* holds values of type list<.*> that cannot become text"),
+        ("item", pa.array([{"a": 1}]), r"type struct<.*> that cannot become text: .* --columns item=NAME\.$"),
+        ("session", pa.array([[1]]), r"Column session of .* cannot become text"),
+        ("item", pa.array([b"\xff"]), r"type binary that cannot become text"),
+        ("rating", pa.array([[1.0]]), r"Column rating of .* holds values that are no numbers"),
+        ("time", pa.array([[1]]), r"Column time of .* is no time"),
+    ],
+)
+def test_columns_of_other_types_are_one_sentence(tmp_path: Path, name: str, column: pa.Array, words: str) -> None:
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"user": ["u"], "item": ["i"], "time": [1]} | {name: column}), path)
+
+    with pytest.raises(FileFormatError, match=words) as caught:
+        list(EventFile(path))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_chosen_column_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"has no column uid for the user: its columns are user, item, ts"):
         EventFile(csv(tmp_path, "user,item,ts"), columns={"user": "uid"})

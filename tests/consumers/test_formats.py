@@ -77,22 +77,55 @@ def test_a_file_that_is_not_what_its_name_says_is_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("name", "data", "place"),
     [
-        ("a.csv", b"user,item\n1,2\n1,2,3\n"),
-        ("a.csv", b"user,item\n1,\xff\xfe\n"),
-        ("a.csv.gz", gzip.compress(b"user,item\n1,2\n")[:-10]),
-        ("a.jsonl", b'{"user":1,"item":2}\n{"user":1,\n'),
+        ("a.csv", b"user,item\n1,2\n1,2,3\n", "within about 1 MiB of text from row 1"),
+        ("a.csv", b"user,item\n1,\xff\xfe\n", "within about 1 MiB of text from row 1"),
+        ("a.csv", b"user,item\n" + b"1,2345678\n" * 2**20 + b"1,2,3\n", r"from row 1,04\d,\d\d\d"),
+        ("a.csv.gz", gzip.compress(b"user,item\n1,2\n")[:-10], "within about 1 MiB of text from row 1"),
+        ("a.jsonl", b'{"user":1,"item":2}\n\n{"user":1,\n', "at row 2"),
+        ("a.jsonl", b"{}\n" * 10_000 + b"[]\n", "at row 10,001"),
+        ("a.jsonl", b"{}\n" * 8_192 + b"[]\n", "at row 8,193"),
     ],
 )
-def test_damage_inside_is_found_while_reading(tmp_path: Path, name: str, data: bytes) -> None:
+def test_damage_inside_is_found_while_reading_and_its_place_named(
+    tmp_path: Path, name: str, data: bytes, place: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(data)
 
-    with pytest.raises(FileFormatError, match=r"cannot be read beyond row 0"):
+    with pytest.raises(FileFormatError, match=rf"cannot be read .*{place} \("):
         list(read_blocks(path, ["user", "item"]))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"nowhere\.csv does not exist: check the path"):
         column_names(tmp_path / "nowhere.csv")
+
+
+def test_damage_in_parquet_is_named_by_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"user": [str(n) for n in range(10_000)]}), path, row_group_size=8_192, compression="none")
+    second = pq.read_metadata(path).row_group(1).column(0)
+    data = bytearray(path.read_bytes())
+    start = second.dictionary_page_offset
+    data[start : start + second.total_compressed_size] = b"\xff" * second.total_compressed_size
+    path.write_bytes(data)
+
+    with pytest.raises(FileFormatError, match=r"cannot be read within 8,192 rows from row 8,193 \("):
+        list(read_blocks(path, ["user"]))
+
+
+def test_many_blank_lines_do_not_end_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"user":1}\n' + b"\n" * 20_000 + b'{"user":2}\n')
+
+    assert [row for block in read_blocks(path, ["user"]) for row in block.table.to_pylist()] == [
+        {"user": "1"},
+        {"user": "2"},
+    ]
+
+
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"is a folder: name one of the files in it"):
+        column_names(tmp_path)
