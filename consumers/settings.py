@@ -263,22 +263,11 @@ class Serving(Section):
     repeats: Literal["learned", "never"] = "learned"
 
 
-_SNAPSHOT_LEAST_MS = 1_000
-
-
 class State(Section):
     """Where snapshots are kept, and how often one is made."""
 
     dir: Path = Path("springtide-state")
     snapshot_every: Duration = Duration.parse("60s")
-
-    @field_validator("snapshot_every")
-    @classmethod
-    def _not_all_the_time(cls, value: Duration) -> Duration:
-        if value < _SNAPSHOT_LEAST_MS:
-            message = "must be at least '1s'"
-            raise ValueError(message)
-        return value
 
 
 class Batch(Section):

@@ -101,7 +101,6 @@ def test_printed_settings_load_as_the_same(file: Path) -> None:
             "such as '127.0.0.1:9092'.",
         ),
         ("[kafka]\nbootstrap = ''", "Setting kafka.bootstrap in FILE is '', but must not be empty."),
-        ("[state]\nsnapshot_every = '0s'", "Setting state.snapshot_every in FILE is '0s', but must be at least '1s'."),
         (
             "[publish]\ntopic = 'a b'",
             "Setting publish.topic in FILE is 'a b', but may hold only letters, digits, '.', '_' and '-'.",
