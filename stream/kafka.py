@@ -130,8 +130,8 @@ class KafkaLog(Log):
         self._looked = time.monotonic()
         self._inputs: KafkaConsumer = connection.consumer()
         self._inputs.assign(list(self._partitions.values()))
-        self._lease = Lease(connection, application, topics.journal.name, session_timeout_ms)
         self._watchdog = Watchdog(end_process)
+        self._lease = Lease(connection, application, topics.journal.name, self._watchdog, session_timeout_ms)
 
     def inputs(self) -> Sequence[TopicPartition]:
         return self._sources

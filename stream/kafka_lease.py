@@ -18,11 +18,13 @@ from kafka.structs import TopicPartition as KafkaPartition
 from stream.errors import LeaseLostError
 from stream.kafka_clients import Connection
 from stream.log import Offsets, TopicPartition
+from stream.watchdog import Watchdog
 
 SESSION_TIMEOUT_MS = 10_000
 """How long a leader may be silent before another one takes over."""
 
 _MAX_POLL_INTERVAL_MS = 120_000  # compiling and learning a large batch must fit
+_POLL_BUDGET_S = 60.0
 _WAIT_MS = 100
 _CONVERGE_S = 30.0  # for the group to take in or lose another member
 
@@ -58,14 +60,22 @@ class Lease:
         The task's consumer group.
     journal
         Topic whose only partition is the lease.
+    watchdog
+        Ends the process where the client does not come back from a poll.
     session_timeout_ms
         How long this member may be silent before the lease passes on.
     """
 
     def __init__(
-        self, connection: Connection, group: str, journal: str, session_timeout_ms: int = SESSION_TIMEOUT_MS
+        self,
+        connection: Connection,
+        group: str,
+        journal: str,
+        watchdog: Watchdog,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
     ) -> None:
         self._connection = connection
+        self._watchdog = watchdog
         self._tenure = _Tenure()
         self._acquired = 0
         self._consumer = connection.consumer(
@@ -122,7 +132,8 @@ class Lease:
         self._consumer.close()
 
     def _poll(self, timeout_ms: int) -> None:
-        self._consumer.poll(timeout_ms=timeout_ms)
+        with self._watchdog.limit("A poll for the lease", timeout_ms / 1000 + _POLL_BUDGET_S):
+            self._consumer.poll(timeout_ms=timeout_ms)
         self._consumer.pause(*self._consumer.assignment())
 
     def _stable(self) -> bool:

@@ -83,7 +83,7 @@ def test_killed_at_any_time_it_answers_every_event_once(broker: EmbeddedBroker, 
     assert len({identity for *_, identity in lists}) == len(lists)
 
     made: list[Toy] = []
-    log = KafkaLog(connection, settings.application.name, topics)
+    log = KafkaLog(connection, settings.application.name, topics, end_process=lambda _code: None)
     assert log.acquire(lambda: False)
     standing = recover(toy_task(log, settings, made))
     log.close()

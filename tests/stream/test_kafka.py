@@ -38,7 +38,7 @@ def topics(connection: Connection, application: str, prefix: str) -> TaskTopics:
 
 @pytest.fixture
 def log(connection: Connection, application: str, topics: TaskTopics) -> Iterator[KafkaLog]:
-    log = KafkaLog(connection, application, topics)
+    log = KafkaLog(connection, application, topics, end_process=lambda _code: None)
     assert log.acquire(_never)
     yield log
     log.close()
@@ -182,7 +182,7 @@ def test_the_lease_of_a_killed_leader_passes_on(connection: Connection, applicat
         assert leader.stdout is not None
         assert leader.stdout.readline() == "leads\n"
         os.kill(leader.pid, signal.SIGKILL)
-    successor = KafkaLog(connection, application, topics)
+    successor = KafkaLog(connection, application, topics, end_process=lambda _code: None)
     assert successor.acquire(_never)
     successor.commit([], b"journal", {TopicPartition(topics.input.name, 0): 1})
     successor.close()

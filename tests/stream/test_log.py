@@ -58,7 +58,7 @@ class KafkaBench:
         self._topics = ensure_topics(self._connection, task_topics(f"{prefix}app", self.input, self.output, 2))
 
     def log(self) -> Log:
-        return KafkaLog(self._connection, f"{self._prefix}app", self._topics)
+        return KafkaLog(self._connection, f"{self._prefix}app", self._topics, end_process=lambda _code: None)
 
     def produce(self, partition: int, *values: bytes | None, timestamp_ms: int = 1_000) -> None:
         with KafkaProducer(**self._connection.settings(), linger_ms=5, batch_size=131_072) as producer:
