@@ -83,10 +83,14 @@ class Outputs:
 class Learned:
     """How well n events were foreseen, just before they were learned.
 
-    `ranks` (n, S) are by the recommender's `scorers`; `with_history` (n,) marks events of users met before; `published`
-    (n,) is the rank in the list that was out for the user, and `list_ages_ms` (n,) the age of that, -1 without one.
+    `users` and `items` (n,) are rows, as they are until the next batch; `times_ms` (n,) event times. `ranks` (n, S) are
+    by the recommender's `scorers`; `with_history` (n,) marks events of users met before; `published` (n,) is the rank
+    in the list that was out for the user, and `list_ages_ms` (n,) the age of that, -1 without one.
     """
 
+    users: Rows
+    items: Rows
+    times_ms: Times
     ranks: Rows
     with_history: Mask
     published: Rows
@@ -116,9 +120,11 @@ class Pipeline:
         Those that change state must stay the same for the life of a state.
     epoch
         Life of the state, part of every `rec_id`.
+    recommender
+        A new one; None for all experts of the settings.
     """
 
-    def __init__(self, settings: Settings, epoch: int = 0) -> None:
+    def __init__(self, settings: Settings, epoch: int = 0, recommender: Recommender | None = None) -> None:
         policy = settings.events.policy()
         self.decoder = Decoder(
             settings.input.fields.field_map(),
@@ -127,7 +133,7 @@ class Pipeline:
             max_ahead_ms=settings.cleaning.future.ms,
             integer_ids=settings.input.integer_ids,
         )
-        self.recommender = Recommender(experts(settings.models.seed, network=settings.network.enabled))
+        self.recommender = recommender or Recommender(experts(settings.models.seed, network=settings.network.enabled))
         self.admission = Admission(
             settings.windows.users, settings.models.items, self._forget_users, self._forget_items
         )
@@ -196,7 +202,15 @@ class Pipeline:
             tested = self.recommender.test(events, self._queries(before, pending.turns[part]))
             self.recommender.learn(tested)
             ranks.append(tested.ranks)
-        return Learned(np.concatenate(ranks), pending.with_history, pending.published, pending.list_ages_ms)
+        return Learned(
+            pending.before.users,
+            pending.items,
+            pending.before.now_ms,
+            np.concatenate(ranks),
+            pending.with_history,
+            pending.published,
+            pending.list_ages_ms,
+        )
 
     def state(self) -> State:
         """Return a copy of everything that decides future outputs; between `learn` and the next `recommend`."""

@@ -34,7 +34,10 @@ def test_quality_begins_with_the_final_list_then_the_best() -> None:
     ranks = np.array([[MISS, 0, 2], [9, 0, MISS], [0, 0, 0]], np.int32)
     telemetry.learned(
         Learned(
-            ranks,
+            users=np.array([0, 1, 2], np.int32),
+            items=np.array([3, 3, 4], np.int32),
+            times_ms=np.array([0, 1, 2]),
+            ranks=ranks,
             with_history=np.array([True, True, False]),
             published=np.array([0, MISS, MISS], np.int32),
             list_ages_ms=np.array([0, 0, -1]),

@@ -76,6 +76,9 @@ def test_learning_tests_before_it_teaches() -> None:
     popular = pipeline.recommender.scorers.index("popular_ever")
     assert learned.ranks[:, popular].tolist() == [MISS, 0, MISS, 1]  # a is ahead: two events against one
     assert learned.with_history.tolist() == [False, False, True, True]
+    assert [pipeline.admission.users.id_of(row) for row in learned.users] == ["u1", "u2", "u2", "u1"]
+    assert [pipeline.admission.items.id_of(row) for row in learned.items] == ["a", "a", "b", "b"]
+    assert learned.times_ms.tolist() == [NOON + place * MINUTE for place in range(4)]
 
 
 def test_published_is_the_place_in_the_list_that_was_out_before_the_batch() -> None:

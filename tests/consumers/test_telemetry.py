@@ -51,6 +51,9 @@ def test_end_to_end_is_from_record_to_commit_and_freshness_to_the_next_lists(tel
 def test_quality_sums_up_by_scorer_and_user_and_apart_for_published_lists(telemetry: Telemetry) -> None:
     telemetry.learned(
         Learned(
+            users=np.array([0, 1, 2], np.int32),
+            items=np.array([3, 3, 4], np.int32),
+            times_ms=np.array([0, 1, 2]),
             ranks=np.array([[0, 2], [MISS, 0], [10, 9]], np.int32),
             with_history=np.array([True, True, False]),
             published=np.array([0, MISS, MISS], np.int32),

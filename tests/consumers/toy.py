@@ -71,8 +71,8 @@ class Toy:
     def learn(self) -> Learned:
         self.batches += 1
         self._hash = hashlib.sha256(self._hash + self._pending).digest()
-        nothing = np.zeros(0, np.int32)
-        return Learned(np.zeros((0, 1), np.int32), nothing.astype(np.bool_), nothing, nothing.astype(np.int64))
+        rows, times = np.zeros(0, np.int32), np.zeros(0, np.int64)
+        return Learned(rows, rows, times, np.zeros((0, 1), np.int32), rows.astype(np.bool_), rows, times)
 
     def state(self) -> State:
         return {"hash": np.frombuffer(self._hash, np.uint8).copy()}
