@@ -4,7 +4,7 @@ Behind this door there are no strings: users and items are rows. When a vocabula
 the ids used least recently leave first, and everybody who holds rows forgets them before a row is given out again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,13 +94,14 @@ class Admission:
             np.array([one.role is Role.NEGATIVE for one in accepted], np.bool_),
         )
 
-    def erase(self, user: str) -> None:
-        """Forget one user, everywhere."""
-        row = self.users.forget(user)
-        if row != NOBODY:
-            dead = np.zeros(row + 1, np.bool_)
-            dead[row] = True
+    def erase(self, users: Iterable[str]) -> set[str]:
+        """Forget users, everywhere; return those of them who were known."""
+        rows = {user: row for user in users if (row := self.users.forget(user)) != NOBODY}
+        if rows:
+            dead = np.zeros(self.users.rows_used, np.bool_)
+            dead[list(rows.values())] = True
             self._forget_users(dead)
+        return set(rows)
 
     def state(self) -> State:
         """Return a copy of both vocabularies and the number of turns."""

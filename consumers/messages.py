@@ -4,10 +4,21 @@ from dataclasses import dataclass
 
 from consumers.admission import Turns
 from models.recommender import Lists
+from stream.cleaning import Accepted
 from stream.clock import utc
 from stream.events import Event, Request
 from stream.log import OutputRecord
-from stream.recommendations import Model, Reason, Recommendation, RecommendedItem, Trigger, encode, rec_id
+from stream.recommendations import (
+    RECEIPT_HEADER,
+    Model,
+    Reason,
+    Receipt,
+    Recommendation,
+    RecommendedItem,
+    Trigger,
+    encode,
+    rec_id,
+)
 from stream.vocabulary import Vocabulary
 from stream.windows import WindowView
 
@@ -58,9 +69,17 @@ class Sender:
             messages.append(OutputRecord(self.topic, record.partition, event.user_id.encode(), encode(body)))
         return messages
 
-    def removal(self, user_id: str, partition: int) -> OutputRecord:
-        """Say that the user's list is gone."""
-        return OutputRecord(self.topic, partition, user_id.encode(), None)
+    def removal(self, one: Accepted, *, known: bool) -> OutputRecord:
+        """Say that a user's list is gone, with the receipt for the erasure `one`."""
+        record, event = one.decoded.record, one.event
+        receipt = Receipt(
+            rec_id=rec_id(self.application, self.epoch, record.topic, record.partition, record.offset, one.slot),
+            known=known,
+            trigger=Trigger(event.event_id, record.topic, record.partition, record.offset),
+            event_time=utc(event.event_time_ms),
+        )
+        headers = ((RECEIPT_HEADER, encode(receipt)),)
+        return OutputRecord(self.topic, record.partition, event.user_id.encode(), None, headers)
 
     def _items(self, lists: Lists, b: int, windows: WindowView, items: Vocabulary, most: int) -> list[RecommendedItem]:
         rows, scores = lists.rows[b, :most].tolist(), lists.scores[b].tolist()

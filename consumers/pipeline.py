@@ -259,14 +259,18 @@ class Pipeline:
 
     def _erase(self, accepted: Sequence[Accepted], outputs: Outputs) -> list[Accepted]:
         """Forget who asks for it; return what is left to act on: nothing of a user from before the erasure."""
-        erasures = {one.event.user_id: place for place, one in enumerate(accepted) if isinstance(one.event, Erase)}
-        for user, place in erasures.items():
-            self.admission.erase(user)
-            outputs.lists.append(self._sender.removal(user, accepted[place].decoded.record.partition))
-        outputs.erased = len(erasures)
-        if not erasures:
+        erased_at = {one.event.user_id: place for place, one in enumerate(accepted) if isinstance(one.event, Erase)}
+        if not erased_at:
             return list(accepted)
-        return [one for place, one in enumerate(accepted) if place > erasures.get(one.event.user_id, -1)]
+        known = self.admission.erase(erased_at)
+        for one in accepted:
+            if isinstance(one.event, Erase):
+                outputs.lists.append(self._sender.removal(one, known=one.event.user_id in known))
+                outputs.erased += 1
+                known.discard(one.event.user_id)
+            else:
+                known.add(one.event.user_id)
+        return [one for place, one in enumerate(accepted) if place > erased_at.get(one.event.user_id, -1)]
 
     def _refuse(self, crowd: Sequence[Accepted], outputs: Outputs) -> None:
         """Make dead letters of the records whose ids find no room in the vocabularies, one for each."""

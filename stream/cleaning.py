@@ -10,8 +10,10 @@ Reading (`events`) judges a record by itself; cleaning judges it by what came be
 4. The policy says what an interaction means. Exposures are counted; what is to be learned from, or was turned down, is
    accepted.
 
-An erasure also removes the user from the identities that are remembered. Repeats are found by user and identity
-together: two users whose apps both count their events from 1 keep all of them.
+An erasure also removes the user from the identities that are remembered. Its own is not remembered, as it would name
+the user; so an erasure that is delivered twice is done twice.
+
+Repeats are found by user and identity together: two users whose apps both count their events from 1 keep all of them.
 """
 
 from collections import OrderedDict
@@ -73,12 +75,13 @@ class Cleaner:
         self._policy = policy
         self._span_ms = span_ms
         self._remembered = remembered
-        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()  # (user, identity), oldest first
+        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()  # (user, identity) and number, oldest first
+        self._number = 0  # of the identity remembered last; only comparisons within a batch count, so no part of state
+        self._erased: dict[str, int] = {}  # users erased in this batch, and the number from which on theirs count
 
     def clean(self, batch: Sequence[Decoded]) -> Cleaned:
         """Judge each record of a batch, which is in the order of `clock.merge`."""
         cleaned = Cleaned()
-        erased: set[str] = set()
         for decoded in batch:
             if decoded.error is not None:
                 cleaned.rejected.append((decoded, decoded.error))
@@ -86,11 +89,7 @@ class Cleaner:
                 cleaned.ignored += 1
             else:
                 self._judge(decoded, cleaned)
-                if isinstance(decoded.events[0], Erase):
-                    erased.add(decoded.events[0].user_id)
-        if erased:  # one pass for all of them: it visits every identity
-            for key in [key for key in self._seen if key[0] in erased]:
-                del self._seen[key]
+        self._forget_erased()
         return cleaned
 
     def state(self) -> State:
@@ -101,7 +100,8 @@ class Cleaner:
     def restore(self, state: State) -> None:
         """Take back what `state` gave."""
         seen = msgspec.json.decode(state["seen"].tobytes(), type=list[tuple[str, str]])
-        self._seen = OrderedDict.fromkeys(seen)
+        self._seen = OrderedDict.fromkeys(seen, 0)
+        self._number = 0
         prefix = "watermarks."
         self.watermarks.restore(
             {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
@@ -111,7 +111,7 @@ class Cleaner:
         """Judge a record that could be read by what came before it."""
         first = decoded.events[0]
         key = None if decoded.identity is None else (first.user_id, decoded.identity)
-        if key in self._seen:
+        if key is not None and self._seen.get(key, -1) >= self._erased.get(first.user_id, 0):
             cleaned.duplicates += len(decoded.events)
             return
         source = decoded.record.source
@@ -122,16 +122,29 @@ class Cleaner:
             cleaned.rejected.append((decoded, MessageError(reason="too_late", message=sentence)))
             return
         self.watermarks.observe(source, decoded.time_ms)
-        if key is not None:
+        if isinstance(first, Erase):
+            self._number += 1
+            self._erased[first.user_id] = self._number
+        elif key is not None:
             self._remember(key)
         for slot, event in enumerate(decoded.events):
             self._accept(decoded, slot, event, cleaned)
 
     def _remember(self, key: tuple[str, str]) -> None:
         """Keep an identity, and let go of the oldest where there are too many."""
-        self._seen[key] = None
+        self._number += 1
+        self._seen[key] = self._number
+        self._seen.move_to_end(key)
         if len(self._seen) > self._remembered:
             self._seen.popitem(last=False)
+
+    def _forget_erased(self) -> None:
+        """Drop what was remembered of erased users before their erasure, in one pass: it visits every identity."""
+        if self._erased:
+            gone = [key for key, number in self._seen.items() if number < self._erased.get(key[0], 0)]
+            for key in gone:
+                del self._seen[key]
+            self._erased = {}
 
     def _accept(self, decoded: Decoded, slot: int, event: Event, cleaned: Cleaned) -> None:
         """Sort an event by its meaning."""

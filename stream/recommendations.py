@@ -21,7 +21,16 @@
 
 The body is a function of what was read, and of nothing else: equal lists are equal bytes. When it went out is the
 record's own timestamp. Readers ignore fields that they do not know; a change that would mislead them is a new major
-version of the schema, and is refused. A record without a value says that the user's list is gone.
+version of the schema, and is refused.
+
+A record without a value says that the user's list is gone, because the user was erased. Its header
+``__springtide.receipt`` is the receipt for that::
+
+    {"schema": "springtide.erasure/1", "rec_id": "<32 hex digits>", "known": true,
+     "trigger": {"event_id": "01J...", "topic": "interactions", "partition": 2, "offset": 10460},
+     "event_time": "2026-03-01T12:07:00Z"}
+
+It names the erasure and not the user, so it can be kept. `known` says whether there was anything to erase.
 """
 
 import datetime as dt
@@ -34,6 +43,8 @@ from msgspec import Struct
 from stream.errors import MessageError
 
 SCHEMA = "springtide.recommendation/1"
+RECEIPT_SCHEMA = "springtide.erasure/1"
+RECEIPT_HEADER = "__springtide.receipt"
 
 
 class Reason(Struct, frozen=True):
@@ -83,13 +94,23 @@ class Recommendation(Struct, frozen=True, kw_only=True):
     watermark: dt.datetime | None = None
 
 
+class Receipt(Struct, frozen=True, kw_only=True):
+    """Says that a user was erased."""
+
+    schema: str = RECEIPT_SCHEMA
+    rec_id: str
+    known: bool
+    trigger: Trigger
+    event_time: dt.datetime
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Recommendation)
 
 
-def encode(recommendation: Recommendation) -> bytes:
-    """Write a list as a message; equal lists give equal bytes."""
-    return _encoder.encode(recommendation)
+def encode(message: Recommendation | Receipt) -> bytes:
+    """Write a list or a receipt as a message; equal ones give equal bytes."""
+    return _encoder.encode(message)
 
 
 def rec_id(application: str, epoch: int, topic: str, partition: int, offset: int, slot: int) -> str:

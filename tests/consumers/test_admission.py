@@ -67,10 +67,10 @@ def test_known_ids_that_expire_on_the_way_find_room_too() -> None:
 
 def test_an_erased_user_is_forgotten_and_a_stranger_nothing_to_forget() -> None:
     door, forgotten = admission()
-    door.admit([accepted("u1", "a"), accepted("u2", "a")])
-    door.erase("u2")
-    door.erase("nobody")
-    assert forgotten == [("users", [False, True])]
+    door.admit([accepted("u1", "a"), accepted("u2", "a"), accepted("u3", "a")])
+    assert door.erase(["u3", "nobody", "u2"]) == {"u2", "u3"}
+    assert door.erase(["nobody"]) == set()
+    assert forgotten == [("users", [False, True, True])]
     assert door.users.find("u2") == -1
 
 

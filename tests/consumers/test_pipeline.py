@@ -1,9 +1,11 @@
+import msgspec
 import numpy as np
 import pytest
 
 from consumers.pipeline import Decisions, Pipeline
 from models.metrics import MISS
-from stream.recommendations import rec_id
+from stream.events import Decoded
+from stream.recommendations import RECEIPT_HEADER, Receipt, rec_id
 from stream.snapshots import state_hash
 from tests.consumers.stream import (
     DECISIONS,
@@ -185,6 +187,91 @@ def test_a_user_who_asks_to_be_forgotten_leaves_no_trace() -> None:
     assert not any(stranger.encode() in array.tobytes() for array in pipeline.state().values())
     pipeline.recommend(interactions(pipeline, [f"{stranger} d"], first=20), DECISIONS)
     assert pipeline.learn().with_history.tolist() == [False]
+
+
+def erasure(pipeline: Pipeline, offset: int, user: str, partition: int = 0) -> Decoded:
+    body: dict[str, object] = {"type": "erase", "user_id": user, "event_time": NOON + offset * MINUTE}
+    return message(pipeline, offset, body, partition=partition)
+
+
+def test_each_erasure_has_a_receipt_that_does_not_name_the_user() -> None:
+    pipeline = Pipeline(settings(), epoch=3)
+    run(pipeline, interactions(pipeline, ["somebody a"]))
+
+    batch = [
+        erasure(pipeline, 1, "somebody", partition=2),
+        erasure(pipeline, 2, "nobody"),
+        *interactions(pipeline, ["nobody a"], first=3),
+        erasure(pipeline, 4, "nobody"),
+        erasure(pipeline, 5, "somebody"),
+    ]
+    outputs = run(pipeline, batch)
+
+    assert [(one.key, one.partition, one.value) for one in outputs.lists] == [
+        (b"somebody", 2, None),
+        (b"nobody", 0, None),
+        (b"nobody", 0, None),
+        (b"somebody", 0, None),
+    ]
+    assert [name for one in outputs.lists for name, _ in one.headers] == [RECEIPT_HEADER] * 4
+    written = [one.headers[0][1] or b"" for one in outputs.lists]
+    receipts = [msgspec.json.decode(value, type=Receipt) for value in written]
+    assert [(one.trigger.partition, one.trigger.offset, one.known) for one in receipts] == [
+        (2, 1, True),
+        (0, 2, False),
+        (0, 4, True),
+        (0, 5, False),
+    ]
+    assert [one.rec_id for one in receipts] == [
+        rec_id("springtide", 3, "interactions", one.trigger.partition, one.trigger.offset, 0) for one in receipts
+    ]
+    assert not any(name in value for value in written for name in (b"somebody", b"nobody"))
+    assert outputs.erased == 4
+
+
+def test_when_all_users_are_erased_nothing_by_user_is_left() -> None:
+    pipeline = Pipeline(settings(network={"enabled": True}))
+    run(pipeline, interactions(pipeline, round_robin(20)))
+    run(pipeline, interactions(pipeline, round_robin(20), first=60))
+    turned_down = {"item_id": "e", "event_type": "skip", "event_time": NOON + 120 * MINUTE, "event_id": "one"}
+    run(pipeline, [message(pipeline, 120 + user, turned_down | {"user_id": f"u{user}"}) for user in range(3)])
+    before = pipeline.state()
+
+    run(pipeline, [erasure(pipeline, 200 + user, f"u{user}") for user in range(3)])
+
+    after = pipeline.state()
+    by_user = [
+        *("windows.counts", "windows.items", "windows.times_ms", "consumed.heads", "published.items"),
+        *("published.times_ms", "recommender.ranker.users", "recommender.ranker.user_squares"),
+        *("recommender.factorization.users.rows", "recommender.factorization.users.vectors"),
+        *("recommender.sequence.replay.items", "recommender.sequence.replay.users"),
+    ]
+    assert all(before[name].size for name in by_user)
+    assert not any(after[name].size for name in by_user)
+    assert not (before["consumed.ring"][:, 0] == -1).any()
+    assert (after["consumed.ring"][:, 0] == -1).all()
+    assert before["met"].any()
+    assert not after["met"].any()
+    assert after["cleaner.seen"].tobytes() == b"[]"
+    assert after["admission.users.ids"].tobytes() == b"[null,null,null]"
+    assert (after["admission.users.last_used"] == -1).all()
+
+
+def test_who_comes_back_after_an_erasure_is_a_new_user() -> None:
+    pipeline, other = (Pipeline(settings(network={"enabled": True}, serving={"repeats": "never"})) for _ in range(2))
+    run(pipeline, interactions(pipeline, round_robin(20)))
+    run(pipeline, [erasure(pipeline, 100, "u1")])
+    other.restore(pipeline.state())
+
+    (returned,) = lists(run(pipeline, interactions(pipeline, ["u1 b"], first=101)))
+    (stranger,) = lists(run(other, interactions(other, ["u7 b"], first=101)))
+
+    assert returned.items
+    assert msgspec.structs.replace(returned, user_id="u7") == stranger
+    states = [one.state() for one in (pipeline, other)]
+    names = {name: [state.pop(name).tobytes() for state in states] for name in ("cleaner.seen", "admission.users.ids")}
+    assert names["admission.users.ids"][0].replace(b"u1", b"u7") == names["admission.users.ids"][1]
+    assert state_hash(states[0]) == state_hash(states[1])
 
 
 def test_old_records_are_learned_and_only_requests_among_them_answered() -> None:

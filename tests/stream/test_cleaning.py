@@ -116,6 +116,18 @@ def test_an_erasure_removes_the_user_from_what_is_remembered() -> None:
     assert clean.clean([decoded(user="u2", identity="b")]).duplicates == 1
 
 
+def test_what_a_user_sends_again_after_an_erasure_is_new_and_known_from_then_on() -> None:
+    again = decoded(identity="a", offset=2)
+    batch = [decoded(identity="a"), erase(identity="e"), again, again, erase(identity="e"), again]
+    whole, cut = cleaner(), cleaner()
+    cleaned = whole.clean(batch)
+
+    assert [one.event.event_id for one in cleaned.accepted] == ["a", "e", "a", "e", "a"]
+    assert cleaned.duplicates == 1
+    assert sum(cut.clean([one]).duplicates for one in batch) == 1
+    assert whole.state()["seen"].tobytes() == cut.state()["seen"].tobytes() == b'[["u1","a"]]'
+
+
 batches = st.lists(
     st.builds(
         decoded,

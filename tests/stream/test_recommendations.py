@@ -10,6 +10,7 @@ from stream.errors import MessageError
 from stream.recommendations import (
     Model,
     Reason,
+    Receipt,
     Recommendation,
     RecommendationReader,
     RecommendedItem,
@@ -21,6 +22,8 @@ from tests.stream.poison import poison
 from tests.stream.records import NOON
 
 GOLDEN = (Path(__file__).parent / "golden" / "recommendation.json").read_bytes().rstrip()
+
+RECEIPT = (Path(__file__).parent / "golden" / "receipt.json").read_bytes().rstrip()
 
 LIST = Recommendation(
     rec_id=rec_id("springtide", 1, "interactions", 2, 10_451, 0),
@@ -41,6 +44,12 @@ def changed(**changes: object) -> bytes:
 def test_lists_are_written_and_read_as_pinned() -> None:
     assert encode(LIST) == GOLDEN
     assert RecommendationReader().read(GOLDEN) == LIST
+
+
+def test_receipts_are_written_as_pinned() -> None:
+    receipt = Receipt(rec_id=LIST.rec_id, known=True, trigger=LIST.trigger, event_time=LIST.event_time)
+
+    assert encode(receipt) == RECEIPT
 
 
 def test_a_list_before_the_first_watermark_has_none() -> None:
