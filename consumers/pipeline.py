@@ -42,7 +42,7 @@ from stream.log import OutputRecord
 from stream.snapshots import State, nest, pick
 from stream.windows import Times, UserWindows, WindowView
 
-_CONSUMED_NOTES = 4_000_000  # 32 MB: what is never offered again, of all users together
+CONSUMED_NOTES = 4_000_000  # 32 MB: what is never offered again, of all users together
 _LISTS_AT_ONCE = 256  # bounds the memory of scoring, about 100 KiB a list
 
 
@@ -146,7 +146,7 @@ class Pipeline:
             remembered=settings.cleaning.dedupe_ids,
         )
         self._windows = UserWindows(settings.windows.length, settings.windows.span.ms)
-        self._consumed = ConsumedItems(_CONSUMED_NOTES)
+        self._consumed = ConsumedItems(CONSUMED_NOTES)
         self._never_again = settings.serving.repeats == "never"
         self._published = PublishedLists(settings.publish.k)
         self._met = np.zeros(0, np.bool_)  # users with an event learned from, by row

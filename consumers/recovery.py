@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -65,6 +65,13 @@ class Core(Protocol):
 P = TypeVar("P", bound=Core)
 
 
+class Saved(NamedTuple):
+    """A snapshot on disk, and the last batch in it."""
+
+    path: Path
+    sequence: int
+
+
 @dataclass(slots=True)
 class Standing(Generic[P]):
     """A pipeline, and the place in the log that its state stands on."""
@@ -74,6 +81,8 @@ class Standing(Generic[P]):
     sequence: int = 0  # of the next journal record
     offsets: Offsets = field(default_factory=dict)  # next to be read; empty before the first record of an epoch
     journal_offset: int = -1  # of the last journal record
+    erased: int = -1  # last batch of this epoch by which a user was erased
+    restored: Saved | None = None  # the snapshot that the state comes from
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +109,13 @@ class Task(Generic[P]):
     snapshots: Path
     make: Callable[[int], P]
 
-    def save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> Path:
+    def save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> Saved:
         """Write a snapshot of `state`, a copy made where `standing` says; SnapshotError when it cannot be written."""
         manifest = Manifest(
             application=self.application,
             epoch=standing.epoch,
             sequence=standing.sequence - 1,
+            erased=standing.erased,
             journal_offset=standing.journal_offset,
             offsets=tuple(sorted(standing.offsets.items())),
             watermark_ms=-1 if watermark_ms is None else watermark_ms,
@@ -113,7 +123,7 @@ class Task(Generic[P]):
             fingerprint=snapshots.fingerprint(_THREADS),
             state_hash=snapshots.state_hash(state),
         )
-        return snapshots.save(self.snapshots, state, manifest)
+        return Saved(snapshots.save(self.snapshots, state, manifest), manifest.sequence)
 
 
 def recover(task: Task[P], went_on: Callable[[], None] = lambda: None) -> Standing[P]:
@@ -149,11 +159,13 @@ def next_epoch(task: Task[P]) -> Standing[P]:
     return Standing(task.make(last + 1), epoch=last + 1)
 
 
-def learn_again(pipeline: Core, records: Sequence[Record], decisions: Decisions) -> None:
-    """Do with records what the leader did with them, and send nothing."""
-    if records:
-        pipeline.recommend(merge([pipeline.decoder.decode(record) for record in records]), decisions)
-        pipeline.learn()
+def learn_again(pipeline: Core, records: Sequence[Record], decisions: Decisions) -> Outputs:
+    """Do with records what the leader did with them; what comes of it was sent already."""
+    if not records:
+        return Outputs()
+    outputs = pipeline.recommend(merge([pipeline.decoder.decode(record) for record in records]), decisions)
+    pipeline.learn()
+    return outputs
 
 
 def _from_snapshot(task: Task[P]) -> Standing[P] | None:
@@ -172,7 +184,13 @@ def _from_snapshot(task: Task[P]) -> Standing[P] | None:
             pipeline.restore(state)
             _log.info("Snapshot %s is restored.", path)
             return Standing(
-                pipeline, manifest.epoch, manifest.sequence + 1, dict(manifest.offsets), manifest.journal_offset
+                pipeline,
+                manifest.epoch,
+                manifest.sequence + 1,
+                dict(manifest.offsets),
+                manifest.journal_offset,
+                manifest.erased,
+                Saved(path, manifest.sequence),
             )
     return None
 
@@ -218,7 +236,8 @@ def _follow(task: Task[P], standing: Standing[P], went_on: Callable[[], None]) -
         record = journal.decode(entry.value)
         _check_succession(standing, record, task.log.inputs())
         decisions = msgspec.convert(record.decisions, Decisions)
-        learn_again(standing.pipeline, task.log.read(record.ranges), decisions)
+        if learn_again(standing.pipeline, task.log.read(record.ranges), decisions).erased:
+            standing.erased = standing.sequence
         standing.sequence += 1
         standing.offsets.update({source: end for source, (_, end) in record.ranges.items()})
         standing.journal_offset = entry.offset

@@ -7,7 +7,7 @@ One round of the loop:
 2. Decide what depends on the clock, and recommend.
 3. Commit lists, dead letters, the journal record and the offsets in one transaction, in a thread of its own; learn the
    batch meanwhile. Nothing is polled before both are done.
-4. Now and then: look at the backlog, take a snapshot.
+4. Now and then: look at the backlog, take a snapshot (`keeper`).
 
 When the lease is lost or the outcome of a commit is not known, the state is thrown away and built again from what is
 committed, which is the same road as a start: acquire the lease, restore a snapshot, follow the journal, lead.
@@ -18,15 +18,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Generic
 
 import msgspec
 
 from consumers.endpoint import Endpoint
+from consumers.keeper import Keeper
 from consumers.observer import Observer
 from consumers.pipeline import Decisions, Outputs, Pipeline
 from consumers.recovery import P, Standing, Task, next_epoch, recover
@@ -36,11 +36,10 @@ from consumers.shedding import TrainingShare
 from consumers.telemetry import Telemetry
 from stream import journal
 from stream.clock import EventTimeMerge
-from stream.errors import CommitInDoubtError, LeaseLostError, SnapshotError
+from stream.errors import CommitInDoubtError, LeaseLostError
 from stream.events import Decoded
 from stream.kafka import KafkaLog
 from stream.log import Offsets, Ranges
-from stream.snapshots import State
 from stream.topics import ensure_topics
 
 _log = logging.getLogger(__name__)
@@ -96,9 +95,7 @@ class Service(Generic[P]):
         self._batches = 0  # committed by this process
         self._share = TrainingShare(settings.models.training_share, settings.batch.max_records)
         self._committer = ThreadPoolExecutor(1, "springtide-commit")
-        self._saver = ThreadPoolExecutor(1, "springtide-snapshot")
-        self._saving: Future[None] | None = None
-        self._saved_s = time.monotonic()
+        self._keeper = Keeper(task, settings.state, observer, now_ms)
 
     def stop(self) -> None:
         """Let `run` finish its batch, take a last snapshot and return; may be called from any thread or signal."""
@@ -140,10 +137,10 @@ class Service(Generic[P]):
                     _log.warning("%s", error)
                 finally:
                     self._take_role(leads=False)
-                    self._wait_for_snapshot()
+                    self._keeper.wait()
         finally:
             self._committer.shutdown()
-            self._saver.shutdown()
+            self._keeper.close()
             self._task.log.close()
 
     def _cancelled(self) -> bool:
@@ -187,8 +184,8 @@ class Service(Generic[P]):
 
     def _lead(self, standing: Standing[P]) -> None:
         merge = EventTimeMerge(standing.offsets)
-        self._saved_s = looked_s = time.monotonic()
-        saved_sequence = standing.sequence
+        looked_s = time.monotonic()
+        self._keeper.lead(standing)
         self._take_role(leads=True)
         _log.info("Leading from batch %d of epoch %d on.", standing.sequence, standing.epoch)
         while not self._stopped.is_set():
@@ -199,12 +196,8 @@ class Service(Generic[P]):
             if time.monotonic() - looked_s >= _LOOK_EVERY_S:
                 looked_s = time.monotonic()
                 self._look(standing, batch)
-            if self._snapshot_is_due() and standing.sequence > saved_sequence:
-                saved_sequence = standing.sequence
-                self._begin_snapshot(standing)
-        self._wait_for_snapshot()
-        if standing.sequence > saved_sequence:
-            self._begin_snapshot(standing)
+            self._keeper.keep(standing)
+        self._keeper.finish(standing)
 
     def _take_role(self, *, leads: bool) -> None:
         self._leads = leads
@@ -248,6 +241,9 @@ class Service(Generic[P]):
                 learned = standing.pipeline.learn()
         finally:
             journal_offset, committed_ms = committing.result()
+        if outputs.erased:
+            standing.erased = standing.sequence
+            self._keeper.erased(standing.sequence)
         standing.sequence += 1
         standing.offsets.update(offsets)
         standing.journal_offset = journal_offset
@@ -286,33 +282,6 @@ class Service(Generic[P]):
         self._observer.behind(backlog, oldest_ms, self._now_ms())
         self._observer.trains(self._share.now)
         self._observer.stands(standing.pipeline)
-
-    def _snapshot_is_due(self) -> bool:
-        if self._saving is not None and not self._saving.done():
-            return False
-        return time.monotonic() - self._saved_s >= self._settings.state.snapshot_every.ms / 1000
-
-    def _begin_snapshot(self, standing: Standing[P]) -> None:
-        """Copy the state, and let another thread write the copy."""
-        self._saved_s = time.monotonic()
-        with self._observer.stage("snapshot"):
-            state = standing.pipeline.state()
-        stood = replace(standing, offsets=dict(standing.offsets))
-        self._saving = self._saver.submit(self._save, stood, state, standing.pipeline.watermark_ms)
-
-    def _save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> None:
-        try:
-            path = self._task.save(standing, state, watermark_ms)
-        except SnapshotError as error:
-            _log.error("%s", error)  # the stream goes on, and so does the try
-            return
-        _log.info("Snapshot %s is written.", path)
-        self._observer.snapshot(state, self._now_ms())
-
-    def _wait_for_snapshot(self) -> None:
-        saving, self._saving = self._saving, None
-        if saving is not None:
-            saving.result()
 
 
 def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:

@@ -264,10 +264,11 @@ class Serving(Section):
 
 
 class State(Section):
-    """Where snapshots are kept, and how often one is made."""
+    """Where snapshots are kept, how often one is made, and how long they may hold erased users."""
 
     dir: Path = Path("springtide-state")
     snapshot_every: Duration = Duration.parse("60s")
+    erase_within: Duration = Duration.parse("10m")
 
 
 class Batch(Section):

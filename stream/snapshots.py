@@ -14,6 +14,9 @@ It is written under a name that ends in `.partial`, forced to disk, and then ren
 that nobody reads and the next save removes. Loading runs no code from the files, checks every byte, and refuses what
 is damaged, foreign or of another format with a SnapshotError; the caller then tries the next older one. A folder of
 snapshots belongs to one process at a time.
+
+Whoever is erased must not live on in a snapshot of before. A manifest says by which batch somebody was erased last, and
+`drop_before` deletes what is older, if something newer is whole.
 """
 
 import hashlib
@@ -37,7 +40,7 @@ from stream.log import TopicPartition
 State = dict[str, npt.NDArray[np.generic]]
 """A component's whole state as named arrays; names are paths with dots."""
 
-FORMAT = 1
+FORMAT = 2
 """Raised with every change that an older springtide would misread."""
 
 _KEPT = 3  # the newest may be damaged, the one before too: the third is for that day
@@ -54,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     application: str
     epoch: int
     sequence: int  # of the last journal record whose batch is in the state
+    erased: int  # of the last one by which a user was erased; -1 where none was in this epoch
     journal_offset: int  # where that record stands
     offsets: tuple[tuple[TopicPartition, int], ...]  # next offset to read, by partition; `dict` makes Offsets of it
     watermark_ms: int
@@ -107,17 +111,16 @@ def candidates(folder: Path) -> list[Path]:
 
 
 def save(folder: Path, state: Mapping[str, npt.NDArray[np.generic]], manifest: Manifest) -> Path:
-    """Write one snapshot into `folder`, keep the newest three, and return where the new one is.
+    """Write one snapshot into `folder`, keep it and the two before it, and return where it is.
 
-    Raises SnapshotError when it cannot be written; the older ones are then as they were.
+    What stands further on, and so is not of this journal, is left alone. Raises SnapshotError when the snapshot cannot
+    be written; the older ones are then as they were.
     """
     final = folder / f"snapshot-{manifest.epoch:04d}-{manifest.sequence:012d}"
     partial = final.with_name(final.name + _PARTIAL)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in _entries(folder):
-            if leftover.name.endswith(_PARTIAL):
-                shutil.rmtree(leftover)
+        _remove_partial(folder)
         partial.mkdir()
         # safetensors copies memory as it lies, so a transposed array would come back scrambled.
         arrays = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in state.items()}
@@ -130,12 +133,30 @@ def save(folder: Path, state: Mapping[str, npt.NDArray[np.generic]], manifest: M
             shutil.rmtree(final)  # it was tried and refused, or the state would stand further on
         partial.rename(final)
         _force_to_disk(folder)
-        for old in candidates(folder)[_KEPT:]:
+        for old in [path for path in candidates(folder) if _age(path) <= _age(final)][_KEPT:]:
             shutil.rmtree(old)
     except (OSError, SafetensorError) as error:
         message = f"Snapshot {final} cannot be written ({error}); make room for it or set another folder."
         raise SnapshotError(message) from error
     return final
+
+
+def drop_before(kept: Path, epoch: int, sequence: int) -> list[Path]:
+    """Delete all snapshots beside `kept` but those from `sequence` of `epoch` up to it; return what was deleted.
+
+    Raises SnapshotError when `kept` is not whole, and then deletes nothing; also when something cannot be deleted.
+    """
+    try:
+        if (kept / _SUMS).read_text() != _sums(kept):
+            raise SnapshotError(_damaged(kept))
+        dropped = [path for path in candidates(kept.parent) if not (epoch, sequence) <= _age(path) <= _age(kept)]
+        for path in dropped:
+            shutil.rmtree(path)
+        _remove_partial(kept.parent)
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"Snapshots in {kept.parent} that hold erased users cannot be deleted ({error}): delete them."
+        raise SnapshotError(message) from error
+    return dropped
 
 
 def load(path: Path, application: str) -> tuple[Manifest, State]:
@@ -154,8 +175,7 @@ def load(path: Path, application: str) -> tuple[Manifest, State]:
             )
             raise SnapshotError(message)
         if (path / _SUMS).read_text() != _sums(path):
-            message = f"Snapshot {path} is damaged: its checksums do not match; delete it."
-            raise SnapshotError(message)
+            raise SnapshotError(_damaged(path))
         manifest = msgspec.json.decode(written, type=Manifest)
         if manifest.application != application:
             message = (
@@ -167,6 +187,16 @@ def load(path: Path, application: str) -> tuple[Manifest, State]:
     except (OSError, UnicodeDecodeError, msgspec.DecodeError, SafetensorError) as error:
         message = f"Snapshot {path} cannot be read ({error}); delete it."
         raise SnapshotError(message) from error
+
+
+def _damaged(path: Path) -> str:
+    return f"Snapshot {path} is damaged: its checksums do not match; delete it."
+
+
+def _remove_partial(folder: Path) -> None:
+    for leftover in _entries(folder):
+        if leftover.name.endswith(_PARTIAL):
+            shutil.rmtree(leftover)
 
 
 def _entries(folder: Path) -> list[Path]:

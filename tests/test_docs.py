@@ -14,9 +14,10 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import BaseModel
 
-from consumers.pipeline import Decisions
+from consumers.pipeline import CONSUMED_NOTES, Decisions
 from consumers.settings import Fields, Settings
 from consumers.telemetry import Telemetry
+from models.training import TrainingConfig
 from stream import errors, journal, recommendations
 from stream.dead_letters import dead_letter
 from stream.errors import MessageError, SpringtideError
@@ -85,7 +86,7 @@ def test_examples_of_what_comes_in_are_read_as_documented() -> None:
     assert kinds.count("json events") == 4
     assert set(kinds) == {
         *("json interactions", "json interactions with headers", "json mapped", "json events", "json recommendation"),
-        *("json journal", "text headers", "text dead letter", "toml fields"),
+        *("json receipt", "json journal", "text headers", "text dead letter", "toml fields"),
     }
 
 
@@ -102,6 +103,20 @@ def test_the_example_of_a_list_has_every_field_and_is_read(page: str) -> None:
     read = recommendations.RecommendationReader().read(example.encode())
     assert read is not None
     assert json.loads(recommendations.encode(read)) == json.loads(example)
+
+
+def test_the_example_of_a_receipt_has_every_field() -> None:
+    example = next(text for kind, text in blocks(MESSAGES) if kind == "json receipt")
+    receipt = msgspec.json.decode(example, type=recommendations.Receipt)
+    assert json.loads(recommendations.encode(receipt)) == json.loads(example)
+    assert f"Its header `{recommendations.RECEIPT_HEADER}` is the receipt" in MESSAGES
+
+
+def test_how_long_what_is_kept_is_as_documented() -> None:
+    privacy = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    assert f"Until {CONSUMED_NOTES / 1_000_000:g} million notes" in privacy
+    assert f"Until {TrainingConfig().replay_capacity:,} examples" in privacy
+    assert f"`state.erase_within` ({Settings().state.erase_within.ms // 60_000} minutes)" in privacy
 
 
 def test_every_field_of_a_list_has_a_row() -> None:

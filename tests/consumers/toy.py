@@ -19,7 +19,7 @@ from consumers.recovery import Task
 from consumers.service import Service, stopping_on_signals
 from consumers.settings import Settings
 from stream.dead_letters import dead_letter
-from stream.events import Decoded, Decoder
+from stream.events import Decoded, Decoder, Erase
 from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
 from stream.log import Log, OutputRecord
@@ -53,6 +53,7 @@ class Toy:
                 outputs.reasons.append(decoded.error.reason)
                 continue
             self.times_ms.append(decoded.time_ms)
+            outputs.erased += isinstance(decoded.events[0], Erase)
             name = self._settings.application.name
             body = {
                 "rec_id": rec_id(name, self._epoch, record.topic, record.partition, record.offset, 0),
@@ -107,7 +108,7 @@ class Notes:
     def learned(self, learned: Learned) -> None:
         pass
 
-    def stands(self, pipeline: Toy) -> None:
+    def stands(self, pipeline: object) -> None:
         pass
 
     def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:

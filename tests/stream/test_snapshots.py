@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from stream.errors import SnapshotError
 from stream.log import TopicPartition
-from stream.snapshots import FORMAT, Manifest, State, candidates, fingerprint, load, nest, pick, save, state_hash
+from stream.snapshots import (
+    FORMAT,
+    Manifest,
+    State,
+    candidates,
+    drop_before,
+    fingerprint,
+    load,
+    nest,
+    pick,
+    save,
+    state_hash,
+)
 
 STATE: State = {
     "windows.items": np.arange(12, dtype=np.int32).reshape(3, 4),
@@ -31,6 +43,7 @@ def manifest(sequence: int = 7, epoch: int = 0, state: State = STATE, applicatio
         application=application,
         epoch=epoch,
         sequence=sequence,
+        erased=-1,
         journal_offset=sequence + 100,
         offsets=((TopicPartition("interactions", 0), 41), (TopicPartition("interactions", 1), 43)),
         watermark_ms=1_767_225_600_250,
@@ -77,6 +90,36 @@ def test_the_newest_three_are_kept_by_epoch_and_sequence(tmp_path: Path) -> None
         "snapshot-0001-999999999999",
     ]
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_stands_further_on_is_of_another_journal_and_takes_no_room_from_this_one(tmp_path: Path) -> None:
+    for sequence in (90, 91, 92, 1, 2, 3, 4):
+        save(tmp_path, STATE, manifest(sequence))
+    assert [int(name[-2:]) for name in names(tmp_path)] == [92, 91, 90, 4, 3, 2]
+
+
+def test_what_was_before_an_erasure_goes_once_something_newer_is_whole(tmp_path: Path) -> None:
+    places = [(2, 7), (1, 9), (1, 8), (1, 7), (1, 6), (0, 9)]  # the first two are of another journal
+    saved = [save(tmp_path, STATE, manifest(sequence, epoch)) for epoch, sequence in places]
+    (tmp_path / "snapshot-0001-000000000005.partial").mkdir()
+
+    assert drop_before(saved[2], 1, 7) == [*saved[:2], *saved[4:]]
+    assert sorted(tmp_path.iterdir(), reverse=True) == saved[2:4]
+    assert drop_before(saved[2], 1, 7) == []
+
+
+def test_nothing_goes_while_the_newer_one_is_damaged(tmp_path: Path) -> None:
+    old, new = (save(tmp_path, STATE, manifest(sequence)) for sequence in (6, 7))
+    (new / "arrays.safetensors").write_bytes(b"")
+    with pytest.raises(SnapshotError, match="is damaged"):
+        drop_before(new, 0, 7)
+    assert names(tmp_path) == [new.name, old.name]
+
+
+def test_what_cannot_be_deleted_is_said(tmp_path: Path) -> None:
+    (tmp_path / "snapshot-0000-000000000001").write_text("not a folder")
+    with pytest.raises(SnapshotError, match="hold erased users cannot be deleted"):
+        drop_before(save(tmp_path, STATE, manifest(2)), 0, 2)
 
 
 def test_no_folder_has_no_candidates(tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""What is left of an erased user on disk, after a service that runs the whole pipeline."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from consumers.pipeline import Outputs, Pipeline
+from consumers.recovery import Task
+from consumers.service import Service
+from consumers.settings import Settings
+from stream import snapshots
+from stream.memory import MemoryBroker, MemoryLog
+from stream.recommendations import RECEIPT_HEADER, Receipt
+from tests.consumers.stream import MINUTE, NOON, round_robin
+from tests.consumers.toy import Notes
+
+PATIENCE_S = 120
+SOMEBODY = "somebody-in-particular"
+
+
+class _Notes(Notes):
+    """Takes it that what was erased within a batch is not answered."""
+
+    def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
+        assert len(timestamps_ms) >= len(outputs.lists)
+
+
+class Bench:
+    """The whole pipeline on a log in memory, one process after the other."""
+
+    def __init__(self, folder: Path, **state: str) -> None:
+        self.settings = Settings.model_validate(
+            {"input": {"topic": "in"}, "publish": {"topic": "out"}, "state": {"dir": folder, **state}}
+        )
+        self.broker = MemoryBroker("in", 1)
+        self._events = 0
+
+    def produce(self, *bodies: Mapping[str, object]) -> None:
+        for body in bodies:
+            time_ms = NOON + self._events * MINUTE
+            value = msgspec.json.encode({"event_time": time_ms, "event_id": f"e{self._events}", **body})
+            self.broker.append(self.broker.sources[0], value, timestamp_ms=time_ms)
+            self._events += 1
+
+    def walk(self, rounds: int) -> None:
+        self.produce(*(dict(zip(("user_id", "item_id"), pair.split(), strict=True)) for pair in round_robin(rounds)))
+
+    def run(self) -> Pipeline:
+        """Run until all is read, and stop; return the pipeline as it was then."""
+        made: list[Pipeline] = []
+
+        def make(epoch: int) -> Pipeline:
+            made.append(Pipeline(self.settings, epoch))
+            return made[-1]
+
+        task = Task(MemoryLog(self.broker), "springtide", "", self.settings.state.dir, make)
+        notes = _Notes(self.broker.changed)
+        service = Service(task, self.settings, notes)
+        thread = threading.Thread(target=service.run)
+        thread.start()
+        with self.broker.changed:
+            assert self.broker.changed.wait_for(lambda: notes.roles == [True] and self._caught_up(), PATIENCE_S)
+        service.stop()
+        thread.join(PATIENCE_S)
+        return made[-1]
+
+    def _caught_up(self) -> bool:
+        return all(self.broker.committed.get(source) == end for source, (_, end) in self.broker.bounds().items())
+
+    def files(self) -> dict[str, bytes]:
+        """All bytes of all files in the folder of snapshots."""
+        folder = self.settings.state.dir
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "state", snapshot_every="0s", erase_within="0s")
+
+
+def test_no_file_of_any_snapshot_holds_an_erased_user(bench: Bench) -> None:
+    bench.walk(10)
+    bench.produce(*({"user_id": SOMEBODY, "item_id": item} for item in "abcabdab"))
+    bench.produce({"user_id": SOMEBODY, "item_id": "c", "event_type": "skip"})
+    bench.run()
+    assert any(SOMEBODY.encode() in data for data in bench.files().values())
+    assert len(snapshots.candidates(bench.settings.state.dir)) > 1
+
+    bench.produce({"type": "erase", "user_id": SOMEBODY})
+    bench.walk(1)
+    bench.run()
+
+    files = bench.files()
+    assert {Path(name).name for name in files} == {"arrays.safetensors", "manifest.json", "SHA256SUMS"}
+    assert not any(SOMEBODY.encode() in data for data in files.values())
+    receipts = [
+        msgspec.json.decode(dict(record.headers)[RECEIPT_HEADER] or b"", type=Receipt)
+        for record in bench.broker.records("out")
+        if record.value is None
+    ]
+    assert [(one.known, one.trigger.event_id) for one in receipts] == [(True, "e39")]
+    assert not any(SOMEBODY.encode() in value for value in bench.broker.journal)
+
+
+def test_what_was_written_by_row_is_blank_where_the_user_was(bench: Bench) -> None:
+    bench.walk(10)
+    bench.produce(*({"user_id": SOMEBODY, "item_id": item} for item in "abcabdab"))
+    bench.produce({"user_id": SOMEBODY, "item_id": "c", "event_type": "skip"})
+    row = bench.run().admission.users.find(SOMEBODY)
+    _, before = snapshots.load(snapshots.candidates(bench.settings.state.dir)[0], "springtide")
+
+    bench.produce({"type": "erase", "user_id": SOMEBODY})
+    bench.run()
+
+    _, after = snapshots.load(snapshots.candidates(bench.settings.state.dir)[0], "springtide")
+    by_row = {"windows.counts": 0, "consumed.heads": -1, "published.times_ms": -1, "met": 0}
+    for name, blank in by_row.items():
+        assert before[name][row] != blank, name
+        assert len(after[name]) <= row or after[name][row] == blank, name
+    for name in ("recommender.sequence.replay.users", "recommender.factorization.users.rows"):
+        assert row in before[name], name
+        assert row not in after[name], name
+    assert len(before["recommender.ranker.users"]) == row + 1
+    assert len(after["recommender.ranker.users"]) <= row
+    assert after["admission.users.last_used"][row] == -1
+
+
+def test_a_start_makes_up_for_what_a_crash_left_behind(bench: Bench, tmp_path: Path) -> None:
+    bench.produce({"user_id": SOMEBODY, "item_id": "a"}, {"user_id": SOMEBODY, "item_id": "b"})
+    bench.run()
+    (tmp_path / "state").rename(tmp_path / "away")
+    bench.produce({"type": "erase", "user_id": SOMEBODY})
+    bench.run()
+    (tmp_path / "state").rename(tmp_path / "lost")
+    (tmp_path / "away").rename(tmp_path / "state")  # as if nothing had been written since the erasure
+    assert any(SOMEBODY.encode() in data for data in bench.files().values())
+
+    bench.run()
+
+    assert bench.files()
+    assert not any(SOMEBODY.encode() in data for data in bench.files().values())
+
+
+def test_a_recovery_without_snapshots_erases_again_by_the_order_of_the_log(bench: Bench, tmp_path: Path) -> None:
+    bench.produce({"user_id": SOMEBODY, "item_id": "a"}, {"user_id": SOMEBODY, "item_id": "b"})
+    bench.produce({"type": "erase", "user_id": SOMEBODY})
+    bench.walk(2)
+    state = bench.run().state()
+    (tmp_path / "state").rename(tmp_path / "lost")
+
+    again = bench.run()
+
+    assert snapshots.state_hash(again.state()) == snapshots.state_hash(state)
+    assert not any(SOMEBODY.encode() in data for data in bench.files().values())
+    assert len([record for record in bench.broker.records("out") if record.value is None]) == 1
