@@ -9,7 +9,7 @@
 scores that were tested, then the experts learn: state changes there and in `forget_*`, nowhere else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from models.base import Events, Expert, Floats, Mask, Progress, Queries, Reading, Rows
 from models.candidates import union
 from models.context import EVIDENCE_COLUMNS, WIDTH, contexts
-from models.features import PLAIN, features
+from models.features import GROUPS, PLAIN, features
 from models.items import ItemStatistics
 from models.metrics import MISS
 from models.mixture import Mixture
@@ -74,9 +74,11 @@ class Recommender:
     ----------
     experts
         Their names, and those of their columns, must be distinct.
+    silent
+        Groups of plain features that are held at zero, to measure what they are worth.
     """
 
-    def __init__(self, experts: Sequence[Expert]) -> None:
+    def __init__(self, experts: Sequence[Expert], silent: Collection[str] = ()) -> None:
         self._experts = tuple(experts)
         self._columns = tuple(column.name for expert in experts for column in expert.columns)
         self.scorers = (*self._columns, "mixture", "list")
@@ -85,6 +87,7 @@ class Recommender:
         """What a reason can name."""
         self._owners = np.array([n for n, expert in enumerate(experts) for _ in expert.columns], np.int32)
         self._lanes = np.array([lane for expert in experts for lane in range(len(expert.columns))], np.int32)
+        self._silent = np.flatnonzero([group in silent for group in GROUPS]) - PLAIN  # plain features are the last
         self._items = ItemStatistics()
         self._mixture = Mixture(len(self._columns), WIDTH)
         self._ranker = Ranker(1 + len(self._columns) + PLAIN, WIDTH)
@@ -104,6 +107,7 @@ class Recommender:
         x = contexts(queries, self._items, self._evidence(readings, len(queries)))
         mixture, parts = self._mixture.predict(raw, sizes, x)
         feats = features(queries, candidates, raw, mixture, self._items)
+        feats[:, :, self._silent] = 0
         probabilities, weights = self._ranker.predict(feats, sizes, x, queries.windows.users)
         return Scored(queries, readings, candidates, sizes, raw, x, mixture, parts, feats, probabilities, weights)
 

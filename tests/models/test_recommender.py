@@ -7,6 +7,7 @@ from models import bursts, covisitation, transitions
 from models import recommender as door
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.cooccurrence import Cooccurrence
+from models.features import GROUPS
 from models.metrics import MISS, hit
 from models.popularity import Popularity
 from models.recommender import Lists, Recommender, micro_batches
@@ -288,3 +289,12 @@ def test_names_of_scorers_and_sources() -> None:
 @pytest.mark.parametrize(("size", "cuts"), [(0, []), (3, [(0, 3)]), (4, [(0, 4)]), (9, [(0, 4), (4, 8), (8, 9)])])
 def test_micro_batches_cover_all_events_once(size: int, cuts: list[tuple[int, int]]) -> None:
     assert [(part.start, part.stop) for part in micro_batches(size, 4)] == cuts
+
+
+@pytest.mark.parametrize("group", sorted(set(GROUPS)))
+def test_a_silent_group_of_features_is_zero_and_the_others_are_not(seen: Stream, group: str) -> None:
+    silent = Recommender([Repeats(), Popularity()], silent=[group])
+    take(silent, seen.batches[:10])
+    plain = silent.score(seen.queries()).features[:, :, -len(GROUPS) :]
+    spoke = {name for place, name in enumerate(GROUPS) if plain[:, :, place].any()}
+    assert spoke == set(GROUPS) - {group}
