@@ -94,6 +94,13 @@ class Reading(ABC):
         """How much raw evidence stands behind each column (B, E); None where the expert does not count any."""
         return None
 
+    def lift(self, candidates: Rows) -> Floats | None:
+        """How much more often than by chance candidates (B, C) meet the window's items: sums of log lifts (B, C).
+
+        None where the expert does not count pairs.
+        """
+        return None
+
     def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
         """Name the window positions that speak most for N items, the strongest first: (N, 2), -1 where there is none.
 

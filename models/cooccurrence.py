@@ -93,7 +93,10 @@ class Cooccurrence(Expert):
         def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
             return self._table.strongest(queries, columns, rows, items, weights)
 
-        return Evidence(self.columns, self._priors, starts, rows, scores, because)
+        def lift(candidates: Rows) -> Floats:
+            return self._table.lift(items, candidates)
+
+        return Evidence(self.columns, self._priors, starts, rows, scores, because, lift)
 
     def learn(self, events: Events) -> None:
         """See Expert."""

@@ -31,6 +31,8 @@ class Evidence(Reading):
         Query b has evidence for the distinct item rows ``rows[starts[b]:starts[b + 1]]`` with raw scores (n, E), >= 0.
     because
         Answers `Reading.because`, where the expert can tell what in the window its evidence came from.
+    lift
+        Answers `Reading.lift`, where the expert counts pairs.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Evidence(Reading):
         rows: Rows,
         scores: Floats,
         because: Callable[[Rows, Rows, Rows], Rows] | None = None,
+        lift: Callable[[Rows], Floats] | None = None,
     ) -> None:
         self._columns = columns
         self._because = because or super().because
+        self._lift = lift or super().lift
         self._starts = starts
         self._rows = rows
         self._scores = scores
@@ -58,6 +62,10 @@ class Evidence(Reading):
     def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
         """See Reading."""
         return self._because(queries, columns, items)
+
+    def lift(self, candidates: Rows) -> Floats | None:
+        """See Reading."""
+        return self._lift(candidates)
 
     def propose(self) -> Rows:
         """See Reading."""

@@ -1,10 +1,10 @@
 """What the ranker sees of a candidate: the mixture, every expert, the item itself, and the user's history with it.
 
 ``F = 1 + K + PLAIN`` features in this order: the mixture's log probability; the K experts' log features; four numbers
-of the item (log age in hours, log idle minutes, log count, count <= 2); and, for items of the window, twelve of its
-newest place there (met, is the last, is the second last, 1/sqrt(1 + position), log times met, log minutes since, and
-since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d). Logarithms are of one plus the number. Numbers are scaled by .2 so that
-one learning rate fits all; flags stay 0 or 1.
+of the item (log age in hours, log idle minutes, log count, count <= 2); for items of the window, twelve of its newest
+place there (met, is the last, is the second last, 1/sqrt(1 + position), log times met, log minutes since, and since
+within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d); and the item's log lift beside the window's items (`lift`). Other logarithms
+are of one plus the number. Numbers are scaled by .2 so that one learning rate fits all; flags stay 0 or 1.
 """
 
 import numpy as np
@@ -15,27 +15,29 @@ from stream.kernels import kernel
 
 SCALE = 0.2
 MIX_FLOOR = 1e-6
-_ITEM, _OWN = 4, 12
-PLAIN = _ITEM + _OWN
-GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN
+_ITEM, _OWN, _LIFT = 4, 12, 1
+PLAIN = _ITEM + _OWN + _LIFT
+GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift",) * _LIFT
 """What the plain features are called in reasons."""
 
 _SINCE_MINUTES = np.array([1.0, 10.0, 60.0, 360.0, 1_440.0, 10_080.0])
 
 
-def features(queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, items: ItemStatistics) -> Floats:
-    """Features (B, C, F) from the experts' log features `raw` (B, C, K) and the mixture's probabilities (B, C)."""
+def features(
+    queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, lift: Floats, items: ItemStatistics
+) -> Floats:
+    """Features (B, C, F) from log features `raw` (B, C, K), and the mixture's probabilities and log lifts (B, C)."""
     windows = queries.windows
     item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
-        candidates, raw, mixture, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
+        candidates, raw, mixture, lift, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
         items.counts, items.first_ms, items.last_ms, item_rows,
     )  # fmt: skip
     return result
 
 
 @kernel
-def _features(candidates, raw, mixture, items, times_ms, lengths, now_ms, counts, first_ms, last_ms, item_rows):
+def _features(candidates, raw, mixture, lift, items, times_ms, lengths, now_ms, counts, first_ms, last_ms, item_rows):
     queries, width, experts = raw.shape
     result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
     place = np.full(item_rows, -1, np.int32)
@@ -56,6 +58,7 @@ def _features(candidates, raw, mixture, items, times_ms, lengths, now_ms, counts
                 row[2 + experts] = SCALE * np.log1p(max(now_ms[b] - last_ms[item], 0) / 6e4)
                 row[3 + experts] = SCALE * np.log1p(met)
             row[4 + experts] = met <= 2
+            row[own + _OWN] = SCALE * lift[b, c]
         for j in range(lengths[b]):
             c = place[items[b, j]]
             if c < 0:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import Floats, Mask, Rows
+from models.lift import log_lift
 from models.tables import dead_rows, grown, mixed, padded
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -49,6 +50,8 @@ class Neighbours:
         self._counters = np.empty((0, lanes + 1, width), np.float32)
         self._used = np.empty(0, np.int32)
         self._norms = np.empty((0, lanes))  # doubles: these sums never end
+        self._met = np.empty(0)  # the norms of meetings
+        self._all_met = 0.0  # sum of these
 
     def norms(self, items: Rows) -> Floats:
         """Norms of `items`, of any shape, rows or -1: one more axis of length E; 0 for items never met."""
@@ -65,9 +68,9 @@ class Neighbours:
         item counts once and only from the newest position; D is at most DEEPEST.
         """
         self._grow(int(max(targets.max(initial=-1), items.max(initial=-1))) + 1)
-        _meet(
+        self._all_met += _meet(
             items, targets, event_weights, forward, mirrored, norm,
-            self._keys, self._counters, self._used, self._norms, self._seed, self._steps,
+            self._keys, self._counters, self._used, self._norms, self._met, self._seed, self._steps,
         )  # fmt: skip
         self._steps += len(targets)
 
@@ -83,6 +86,13 @@ class Neighbours:
         )
         return result
 
+    def lift(self, items: Rows, candidates: Rows) -> Floats:
+        """Sum the log lifts of candidates (B, C) over window items (B, D), as `lift` says: (B, C)."""
+        lift: Floats = log_lift(
+            items, candidates, self._keys, self._counters, _MEETINGS, self._used, self._met, self._all_met
+        )
+        return lift
+
     def strongest(self, queries: Rows, lanes: Rows, targets: Rows, items: Rows, weights: Floats) -> Rows:
         """Name the two window positions with the largest terms in a scan's sum for each of N targets: (N, 2), or -1."""
         positions: Rows = _strongest(queries, lanes, targets, items, weights, self._keys, self._counters, self._used)
@@ -97,11 +107,13 @@ class Neighbours:
         gone = dead_rows(dead, len(self._used))
         self._used[gone] = 0
         self._norms[gone] = 0
+        self._met[gone] = 0
+        self._all_met = float(self._met.sum())
         _drop(padded(dead, len(self._used)), self._keys, self._counters, self._used)
 
     def state(self) -> State:
         """Copy everything, rows packed one after the other."""
-        rows = int(np.flatnonzero((self._used > 0) | self._norms.any(axis=1)).max(initial=-1)) + 1
+        rows = int(np.flatnonzero((self._used > 0) | (self._met > 0)).max(initial=-1)) + 1
         used = self._used[:rows].copy()
         keys, counters = _packed(self._keys, self._counters, _starts(used))
         return {
@@ -109,6 +121,8 @@ class Neighbours:
             "counters": counters,
             "used": used,
             "norms": self._norms[:rows].copy(),
+            "met": self._met[:rows].copy(),
+            "all_met": np.array([self._all_met]),
             "steps": np.array([self._steps], np.int64),
         }
 
@@ -117,6 +131,8 @@ class Neighbours:
         _, lanes, width = self._counters.shape
         self._used = state["used"].astype(np.int32)
         self._norms = state["norms"].astype(np.float64)
+        self._met = state["met"].astype(np.float64)
+        self._all_met = float(state["all_met"][0])
         self._keys = np.zeros((len(self._used), width), np.int32)
         self._counters = np.zeros((len(self._used), lanes, width), np.float32)
         self._steps = int(state["steps"][0])
@@ -127,6 +143,7 @@ class Neighbours:
         self._counters = grown(self._counters, rows)
         self._used = grown(self._used, rows)
         self._norms = grown(self._norms, rows)
+        self._met = grown(self._met, rows)
 
 
 def _starts(used: Rows) -> npt.NDArray[np.int64]:
@@ -278,9 +295,10 @@ def _slot(row, neighbour, keys, counters, used, seed, step):
 
 
 @kernel
-def _count(row, s, counters, norms, gains, norm_gains, weight):
+def _count(row, s, counters, norms, met, gains, norm_gains, weight):
     """Add one meeting to the counters of neighbour `s` in `row` and to the row's norms."""
     counters[row, _MEETINGS, s] += weight
+    met[row] += weight
     for lane in range(len(gains)):
         norms[row, lane] += weight * norm_gains[lane]
         if gains[lane] != 0:
@@ -288,7 +306,9 @@ def _count(row, s, counters, norms, gains, norm_gains, weight):
 
 
 @kernel
-def _meet(items, targets, event_weights, forward, mirrored, norm, keys, counters, used, norms, seed, steps):
+def _meet(items, targets, event_weights, forward, mirrored, norm, keys, counters, used, norms, met, seed, steps):
+    """Count, and return by how much the norms of meetings have grown together."""
+    gained = 0.0
     for b in range(len(targets)):
         t = targets[b]
         for j in range(items.shape[1]):
@@ -299,11 +319,14 @@ def _meet(items, targets, event_weights, forward, mirrored, norm, keys, counters
                 continue
             step = (steps + b) * DEEPEST + j
             s = _slot(q, t, keys, counters, used, seed, step)
-            _count(q, s, counters, norms, forward[b, j], norm[b, j], event_weights[b])
+            _count(q, s, counters, norms, met, forward[b, j], norm[b, j], event_weights[b])
+            gained += event_weights[b]
             if q == t:
                 continue
             s = _slot(t, q, keys, counters, used, seed + 1, step)
-            _count(t, s, counters, norms, mirrored[b, j], norm[b, j], event_weights[b])
+            _count(t, s, counters, norms, met, mirrored[b, j], norm[b, j], event_weights[b])
+            gained += event_weights[b]
+    return gained
 
 
 @kernel

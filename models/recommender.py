@@ -106,7 +106,7 @@ class Recommender:
         raw = np.concatenate([reading.score(candidates) for reading in readings], axis=2)
         x = contexts(queries, self._items, self._evidence(readings, len(queries)))
         mixture, parts = self._mixture.predict(raw, sizes, x)
-        feats = features(queries, candidates, raw, mixture, self._items)
+        feats = features(queries, candidates, raw, mixture, _lift(readings, candidates), self._items)
         feats[:, :, self._silent] = 0
         probabilities, weights = self._ranker.predict(feats, sizes, x, queries.windows.users)
         return Scored(queries, readings, candidates, sizes, raw, x, mixture, parts, feats, probabilities, weights)
@@ -219,6 +219,16 @@ def _side_by_side(proposals: Sequence[Rows]) -> Rows:
     for first, block in zip(columns, proposals, strict=False):
         together[:, first : first + block.shape[1], : block.shape[2]] = block
     return together
+
+
+def _lift(readings: Sequence[Reading], candidates: Rows) -> Floats:
+    """Log lifts of the candidates (B, C), from every expert that counts pairs."""
+    lift = np.zeros(candidates.shape, np.float32)
+    for reading in readings:
+        part = reading.lift(candidates)
+        if part is not None:
+            lift += part
+    return lift
 
 
 @kernel

@@ -22,8 +22,8 @@ def found() -> Floats:
     queries = query([(7, 3 * HOUR_S), (1, 2 * HOUR_S), (1, HOUR_S)], now_s=4 * HOUR_S)
     raw = np.zeros((1, 4, 2), np.float32)
     raw[0, 0], raw[0, 1] = [1, 2], [3, 0]
-    mixture = np.array([[0.75, 0.25, 0, 0]], np.float32)
-    result: Floats = features(queries, np.array([[4, 1, 9, -1]], np.int32), raw, mixture, learned())[0]
+    mixture, lift = np.array([[[0.75, 0.25, 0, 0]], [[3, -1, 0, 0]]], np.float32)
+    result: Floats = features(queries, np.array([[4, 1, 9, -1]], np.int32), raw, mixture, lift, learned())[0]
     return result
 
 
@@ -39,9 +39,13 @@ def test_what_is_known_of_an_item(found: Floats) -> None:
 
 
 def test_the_place_of_an_item_in_the_window(found: Floats) -> None:
-    assert not found[[0, 2, 3], 7:].any()
+    assert not found[[0, 2, 3], 7:19].any()
     expected = [1, 0, 1, 0.2 / 2**0.5, 0.2 * np.log1p(2), 0.2 * np.log1p(120), 0, 0, 0, 1, 1, 1]
-    assert found[1, 7:] == pytest.approx(expected)
+    assert found[1, 7:19] == pytest.approx(expected)
+
+
+def test_lift_comes_last(found: Floats) -> None:
+    assert found[:, 19] == pytest.approx([0.6, -0.2, 0, 0])
 
 
 def test_padding_has_no_features(found: Floats) -> None:
@@ -50,7 +54,6 @@ def test_padding_has_no_features(found: Floats) -> None:
 
 def test_no_queries() -> None:
     nobody = query(now_s=0)
-    nothing = features(
-        nobody, np.zeros((0, 1), np.int32), np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32), learned()
-    )
+    none = np.zeros((0, 1), np.float32)
+    nothing = features(nobody, none.astype(np.int32), np.zeros((0, 1, 2), np.float32), none, none, learned())
     assert nothing.shape == (0, 1, 3 + PLAIN)

@@ -13,10 +13,10 @@ EXPERTS = 2
 def test_terms_of_one_source_are_added() -> None:
     features, weights = np.ones((1, 3 + PLAIN), np.float32), np.zeros((1, 3 + PLAIN), np.float32)
     weights[0, :3] = [10, 1, 2]  # the mixture, and the two experts
-    weights[0, 3:] = np.where(np.array(GROUPS) == "item_statistics", 0.5, -0.25)
+    weights[0, 3:] = [{"item_statistics": 0.5, "own_history": -0.25, "lift": 2}[group] for group in GROUPS]
     terms = contributions(features, weights, np.array([[0.3, 0.1]], np.float32))
-    assert source_groups() == ("item_statistics", "own_history")
-    assert terms[0] == pytest.approx([10 * 0.75 + 1, 10 * 0.25 + 2, 4 * 0.5, 12 * -0.25])
+    assert source_groups() == ("item_statistics", "own_history", "lift")
+    assert terms[0] == pytest.approx([10 * 0.75 + 1, 10 * 0.25 + 2, 4 * 0.5, 12 * -0.25, 2])
 
 
 NUMBERS = st.floats(-10, 10, width=32)

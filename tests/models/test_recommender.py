@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import fields, replace
 
 import numpy as np
@@ -19,9 +20,9 @@ from tests.models.tiny import DAY_S, each, query
 Numbers = list[tuple[int, int, int]]
 
 
-def new() -> Recommender:
+def new(silent: Collection[str] = ()) -> Recommender:
     readouts = (*transitions.READOUTS, *covisitation.READOUTS, *bursts.READOUTS)
-    return Recommender([Cooccurrence(readouts, width=ITEMS), Repeats(), Popularity()])
+    return Recommender([Cooccurrence(readouts, width=ITEMS), Repeats(), Popularity()], silent)
 
 
 def take(recommender: Recommender, batches: list[Events]) -> list[door.Tested]:
@@ -283,7 +284,7 @@ def test_names_of_scorers_and_sources() -> None:
     recommender = Recommender([Repeats()])
     own = ("own_recent", "own_hour", "own_weekpart", "own_sequence")
     assert recommender.scorers == (*own, "mixture", "list")
-    assert recommender.sources == (*own, "item_statistics", "own_history")
+    assert recommender.sources == (*own, "item_statistics", "own_history", "lift")
 
 
 @pytest.mark.parametrize(("size", "cuts"), [(0, []), (3, [(0, 3)]), (4, [(0, 4)]), (9, [(0, 4), (4, 8), (8, 9)])])
@@ -293,7 +294,7 @@ def test_micro_batches_cover_all_events_once(size: int, cuts: list[tuple[int, in
 
 @pytest.mark.parametrize("group", sorted(set(GROUPS)))
 def test_a_silent_group_of_features_is_zero_and_the_others_are_not(seen: Stream, group: str) -> None:
-    silent = Recommender([Repeats(), Popularity()], silent=[group])
+    silent = new(silent=[group])
     take(silent, seen.batches[:10])
     plain = silent.score(seen.queries()).features[:, :, -len(GROUPS) :]
     spoke = {name for place, name in enumerate(GROUPS) if plain[:, :, place].any()}
