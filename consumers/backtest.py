@@ -1,27 +1,29 @@
-"""The loop around the pipeline on a file: what the lists would have been worth, event by event.
+"""The loop around the pipeline on a file: every event a test, then a lesson.
 
 Protocol: global time order; each event is tested by the models as they were before its micro-batch, then learned; the
 whole catalogue may be ranked; the first tenth is warm-up and not measured. An item never seen before is a miss, so
 is one outside the candidates and one whose score is not a number; ties count against.
 
 Two qualities come out. *Prequential*: the rank of the event's item on the window just before it. *Published*: its place
-in the list that was last out for that user, before the event's batch. `all` is over all measured events, `with_history`
-over those of users met before; published is over the latter too, as nobody else can have a list.
+in the list that was last out for that user, before the event's batch.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from consumers.files import EventBatch, by_time
 from consumers.pipeline import Decisions, Learned, Pipeline
 from consumers.settings import Settings
-from models.metrics import summary
+from consumers.variants import Variant
+from models.base import Mask, Rows
+from models.lateness import DeferredRecommender
+from models.metrics import Ranks
+from models.streams import Stream
 from stream.errors import FileFormatError
 from stream.events import Decoded
 from stream.log import Record
@@ -29,27 +31,44 @@ from stream.log import Record
 WARM_UP = 0.1
 """Share of the stream that is learned from before measuring begins."""
 
+_FEWEST = 10
+
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a backtest found; `figures` is what ``--json`` writes."""
+class Trial:
+    """What one run has shown of n events, in the order in which they were learned.
 
-    figures: dict[str, Any]
+    `ranks` (n, S) are prequential, by the `scorers`; `published` (n,) are the places in the lists that were out.
+    """
 
-    def rows(self) -> Iterator[tuple[str, dict[str, float]]]:
-        """Scorers and their figures with history: list, mixture, the experts from the best on, published."""
-        figures = self.figures
-        yield "list", figures["with_history"]
-        yield "mixture", figures["mixture"]["with_history"]
-        by_gain = sorted(figures["experts"].items(), key=lambda item: -item[1]["with_history"]["ndcg@10"])
-        for name, of_expert in by_gain:
-            yield name, of_expert["with_history"]
-        yield "published", figures["published"]
+    stream: Stream
+    scorers: tuple[str, ...]
+    ranks: Rows
+    published: Ranks
+    rejected: int
+    seconds: float
+
+    def __len__(self) -> int:
+        return len(self.ranks)
+
+    def of(self, scorer: str) -> Ranks:
+        """Prequential ranks (n,) by one scorer."""
+        return self.ranks[:, self.scorers.index(scorer)]
+
+    def measured(self) -> Mask:
+        """Which events (n,) come after the warm-up."""
+        after: Mask = np.arange(len(self)) >= int(len(self) * WARM_UP)
+        return after
 
 
 def backtest(
-    settings: Settings, events: Iterable[EventBatch], *, batch: int, progress: Callable[[int], None]
-) -> Report:
+    settings: Settings,
+    events: Iterable[EventBatch],
+    *,
+    batch: int,
+    progress: Callable[[int], None],
+    variant: Variant | None = None,
+) -> Trial:
     """Run the whole pipeline over a stream.
 
     Parameters
@@ -62,39 +81,75 @@ def backtest(
         Events of a transaction: lists are made by models that lag at most so many events.
     progress
         Called with the number of events done since the last call.
+    variant
+        How the run differs from the service, if it does.
 
     Raises
     ------
     FileFormatError
         When the stream has too few events to measure anything.
     """
-    pipeline = Pipeline(settings)
+    variant, parts = variant or Variant(), list(by_time(events))
+    recommender = variant.recommender(settings, sum(map(len, parts)))
+    pipeline = Pipeline(settings, recommender=recommender)
     decisions = Decisions(training_share=settings.models.training_share)
-    decoded = _decoded(pipeline, settings, by_time(events))
-    learned: list[Learned] = []
+    record = _Record(pipeline)
     reasons: Counter[str] = Counter()  # of the events that are rejected
     started = time.perf_counter()
-    while records := list(islice(decoded, batch)):
-        reasons.update(pipeline.recommend(records, decisions).reasons)
-        learned.append(pipeline.learn())
-        progress(len(records))
+    for period in variant.periods(_decoded(pipeline, settings, parts)):
+        while records := list(islice(period, batch)):
+            reasons.update(pipeline.recommend(records, decisions).reasons)
+            record.add(pipeline.learn())
+            progress(len(records))
+        if isinstance(recommender, DeferredRecommender):
+            recommender.catch_up()
     seconds = time.perf_counter() - started
-    count = sum(len(part.ranks) for part in learned)
-    if count < 10:
+    if len(record) < _FEWEST:
         message = (
-            f"The stream has {count} events to learn from{_rejection(reasons)}, too few to measure: "
-            "give it at least 10."
+            f"The stream has {len(record)} events to learn from{_rejection(reasons)}, too few to measure: "
+            f"give it at least {_FEWEST}."
         )
         raise FileFormatError(message)
-    figures = _figures(pipeline, learned) | {
-        "rejected": reasons.total(),
-        "events_per_second": count / seconds,
-        "training_share": settings.models.training_share,
-        "batch": batch,
-        "seed": settings.models.seed,
-        "settings": settings.state_changing(),
-    }
-    return Report(figures)
+    return record.trial(reasons.total(), seconds)
+
+
+class _Record:
+    """Gathers what a pipeline learned; rows become numbers that are never given away again."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._users: dict[str, int] = {}
+        self._items: dict[str, int] = {}
+        self._parts: list[tuple[Rows, Rows, Learned]] = []
+
+    def __len__(self) -> int:
+        return sum(len(users) for users, _, _ in self._parts)
+
+    def add(self, learned: Learned) -> None:
+        users, items = self._pipeline.admission.users, self._pipeline.admission.items
+        self._parts.append(
+            (
+                _numbers(self._users, [users.id_of(row) for row in learned.users.tolist()]),
+                _numbers(self._items, [items.id_of(row) for row in learned.items.tolist()]),
+                learned,
+            )
+        )
+
+    def trial(self, rejected: int, seconds: float) -> Trial:
+        users, items, learned = zip(*self._parts, strict=True)
+        times_ms = np.concatenate([part.times_ms for part in learned])
+        return Trial(
+            Stream(np.concatenate(users), np.concatenate(items), times_ms),
+            self._pipeline.recommender.scorers,
+            np.concatenate([part.ranks for part in learned]),
+            np.concatenate([part.published for part in learned]),
+            rejected,
+            seconds,
+        )
+
+
+def _numbers(known: dict[str, int], ids: Sequence[str]) -> Rows:
+    return np.array([known.setdefault(id_, len(known)) for id_ in ids], np.int32)
 
 
 def _decoded(pipeline: Pipeline, settings: Settings, events: Iterable[EventBatch]) -> Iterator[Decoded]:
@@ -110,26 +165,3 @@ def _decoded(pipeline: Pipeline, settings: Settings, events: Iterable[EventBatch
 def _rejection(reasons: Counter[str]) -> str:
     """Say how many events were rejected, and for what most often; nothing where none were."""
     return f" ({reasons.total():,} were rejected, most often as {reasons.most_common(1)[0][0]})" if reasons else ""
-
-
-def _figures(pipeline: Pipeline, learned: list[Learned]) -> dict[str, Any]:
-    ranks = np.concatenate([part.ranks for part in learned])
-    with_history = np.concatenate([part.with_history for part in learned])
-    published = np.concatenate([part.published for part in learned])
-    measured = np.arange(len(ranks)) >= int(len(ranks) * WARM_UP)
-    known = measured & with_history
-    scorers = pipeline.recommender.scorers
-
-    def of(scorer: str) -> dict[str, dict[str, float]]:
-        column = ranks[:, scorers.index(scorer)]
-        return {"all": summary(column[measured]), "with_history": summary(column[known])}
-
-    return {
-        "events": len(ranks),
-        "users": int(len(ranks) - with_history.sum()),
-        "items": len(pipeline.admission.items),
-        **of("list"),
-        "published": summary(published[known]),
-        "mixture": of("mixture"),
-        "experts": {name: of(name) for name in scorers if name not in {"list", "mixture"}},
-    }

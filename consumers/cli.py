@@ -168,15 +168,36 @@ def backtest(
     ] = False,
     seed: Seed = None,
     batch: Annotated[int, typer.Option(min=1, help="Events of a transaction.")] = 32,
+    floors: Annotated[
+        bool, typer.Option("--floors", help="Measure ten counting baselines too, and the list against the best.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="So many runs, each with the next seed: mean and spread.")] = 1,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="One more run without each family of experts: what it is worth.")
+    ] = False,
+    update_every: Annotated[
+        str | None,
+        typer.Option(help="Learn late: when event time passes a multiple of this, such as 1d.", show_default=False),
+    ] = None,
+    freeze_after: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Learn nothing more after this share of the stream.", show_default=False),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write all figures to this file.", show_default=False)] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw curves and slices to this .svg or .png.", show_default=False)
+    ] = None,
 ) -> None:
     """Measure the recommender on a file, event by event: test, then learn."""
     from consumers.files import EventFile, parse_columns
-    from consumers.reporting import report_backtest
+    from consumers.measuring import Plan, measure
+    from consumers.variants import Variant, update_period
 
+    variant = Variant(None if update_every is None else update_period(update_every), freeze_after)
+    plan = Plan(batch, variant, floors, seeds, ablate, json, plot)
     events = EventFile(file, parse_columns(columns), limit)
     settings = _settings(config).with_overrides(repeats="never" if unseen else None, seed=seed)
-    report_backtest(settings, events, batch=batch, json_path=json, console=Console())
+    measure(settings, events, plan, Console())
 
 
 @app.command()

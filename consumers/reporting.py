@@ -1,23 +1,18 @@
-"""What the commands show on a terminal: progress while they work, and tables at the end.
+"""What the commands show on a terminal while they work: progress bars, a broker that starts, topics as they are.
 
 Without a terminal there are no bars and no colours, only the lines that matter.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from consumers.backtest import Report, backtest
-from consumers.files import EventFile
 from consumers.settings import Settings
 from stream.broker import EmbeddedBroker
-from stream.errors import BrokerError, SettingsError
+from stream.errors import BrokerError
 from stream.topics import ensure_topics
 
 _LOOK_EVERY_S = 0.5
@@ -65,61 +60,3 @@ def report_topics(settings: Settings, *, create: bool, console: Console) -> None
         cleanup = ", ".join(sorted(spec.cleanup))
         grid.add_row(spec.name, str(spec.partitions), cleanup, days, f"{spec.max_message_bytes / 2**20:g} MiB")
     console.print(grid)
-
-
-def report_backtest(
-    settings: Settings, events: EventFile, *, batch: int, json_path: Path | None, console: Console
-) -> None:
-    """Run a backtest with a progress bar, show its figures, and write them to `json_path`.
-
-    Raises SettingsError, before anything is read, when `json_path` cannot be written.
-    """
-    if json_path is not None:
-        _try_to_write(json_path)
-    batches = list(events)
-    with progress(console) as bar:
-        task = bar.add_task("Test, then learn", total=sum(map(len, batches)))
-        report = backtest(settings, batches, batch=batch, progress=lambda count: bar.advance(task, count))
-    if json_path is not None:
-        _write(json_path, msgspec.json.format(msgspec.json.encode(report.figures), indent=2) + b"\n")
-    console.print(_figures(report))
-    figures = report.figures
-    console.print(
-        f"{figures['events']:,} events, {figures['users']:,} users, {figures['items']:,} items, "
-        f"{figures['events_per_second']:,.0f} events/s"
-    )
-
-
-def _figures(report: Report) -> Table:
-    grid = Table(
-        caption="prequential, and published, over events of users with history", caption_justify="left", show_edge=False
-    )
-    grid.add_column("scorer")
-    for name in ("HR@10", "NDCG@10", "MRR"):
-        grid.add_column(name, justify="right")
-    for scorer, of_scorer in report.rows():
-        grid.add_row(scorer, *(f"{of_scorer[key]:.4f}" for key in ("hr@10", "ndcg@10", "mrr")))
-    return grid
-
-
-def _try_to_write(path: Path) -> None:
-    """Find out that a file cannot be written while nothing is lost by it; leaves what is there as it is."""
-    with _writing(path):
-        is_new = not path.exists()
-        path.open("ab").close()
-        if is_new:
-            path.unlink()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with _writing(path):
-        path.write_bytes(data)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        message = f"The figures cannot be written to {path} ({error.strerror}): choose another path for --json."
-        raise SettingsError(message) from error

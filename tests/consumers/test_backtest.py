@@ -1,70 +1,101 @@
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from consumers.backtest import backtest
+from consumers.backtest import Trial, backtest
+from consumers.durations import Duration
 from consumers.files import EventBatch
+from consumers.variants import Variant
+from models.metrics import MISS
 from stream.errors import FileFormatError
 from tests.consumers.stream import MINUTE, NOON, round_robin, settings
 
+HOUR = 60 * MINUTE
 
-def events(pairs: list[str], order: list[int] | None = None) -> list[EventBatch]:
+
+def events(pairs: list[str], order: list[int] | None = None, apart_ms: int = MINUTE) -> list[EventBatch]:
     places = order if order is not None else list(range(len(pairs)))
     users, items = zip(*(pairs[place].split() for place in places), strict=True)
-    times = NOON + MINUTE * np.array(places, np.int64)
+    times = NOON + apart_ms * np.array(places, np.int64)
     return [EventBatch(np.arange(len(places)), list(users), list(items), times)]
 
 
+def run(stream: list[EventBatch], variant: Variant | None = None, batch: int = 1) -> Trial:
+    return backtest(settings(), stream, batch=batch, variant=variant, progress=lambda _: None)
+
+
 def test_a_stream_of_one_item_is_foreseen_from_the_second_event_on() -> None:
-    figures = backtest(settings(), events(["u1 a"] * 20), batch=1, progress=lambda _: None).figures
-    assert figures["with_history"] == {"hr@10": 1.0, "ndcg@10": 1.0, "mrr": 1.0, "events": 18}
-    assert figures["published"] == figures["with_history"]
-    assert (figures["events"], figures["users"], figures["items"]) == (20, 1, 1)
+    trial = run(events(["u1 a"] * 20))
+    assert trial.of("list").tolist() == trial.published.tolist() == [MISS] + [0] * 19
 
 
-def test_the_first_tenth_is_not_measured_and_new_users_count_only_in_all() -> None:
-    figures = backtest(settings(), events([f"u{n} a" for n in range(20)]), batch=1, progress=lambda _: None).figures
-    assert (figures["all"]["events"], figures["with_history"]["events"]) == (18, 0)
-    assert figures["all"]["hr@10"] == 1.0  # popularity needs no history
-    assert (figures["published"]["hr@10"], figures["published"]["events"]) == (0.0, 0)
+def test_the_first_tenth_is_warm_up() -> None:
+    assert run(events(["u1 a"] * 25)).measured().tolist() == [False] * 2 + [True] * 23
+
+
+def test_new_users_have_no_published_list_but_are_tested() -> None:
+    trial = run(events([f"u{n} a" for n in range(20)]))
+    assert trial.of("list").tolist() == [MISS] + [0] * 19  # popularity needs no history
+    assert (trial.published == MISS).all()
 
 
 def test_new_items_are_misses() -> None:
-    figures = backtest(settings(), events([f"u1 i{n}" for n in range(20)]), batch=1, progress=lambda _: None).figures
-    assert figures["with_history"] == {"hr@10": 0.0, "ndcg@10": 0.0, "mrr": 0.0, "events": 18}
+    assert (run(events([f"u1 i{n}" for n in range(20)])).of("list") == MISS).all()
+
+
+def test_users_and_items_keep_their_numbers_when_rows_are_given_away() -> None:
+    pairs = [f"u{n % 30} i{n % 30}" for n in range(60)]  # more than the ten of each that there is room for
+    tight = settings(windows={"users": 10}, models={"items": 10})
+    trial = backtest(tight, events(pairs), batch=2, progress=lambda _: None)
+    assert trial.stream.users.tolist() == trial.stream.items.tolist() == [n % 30 for n in range(60)]
+    assert trial.stream.times_ms.tolist() == [NOON + n * MINUTE for n in range(60)]
 
 
 def test_a_file_out_of_order_is_learned_in_the_order_of_time() -> None:
     pairs = round_robin(20)
     mixed = list(np.random.default_rng(1).permutation(len(pairs)))
-    straight, shuffled = (
-        backtest(settings(), stream, batch=4, progress=lambda _: None).figures
-        for stream in (events(pairs), events(pairs, mixed))
-    )
-    for key in ("all", "with_history", "published", "experts", "mixture"):
-        assert straight[key] == shuffled[key]
+    straight, shuffled = (run(stream, batch=4) for stream in (events(pairs), events(pairs, mixed)))
+    assert (straight.ranks == shuffled.ranks).all()
+    assert (straight.published == shuffled.published).all()
 
 
-def test_figures_have_all_that_readers_were_promised() -> None:
+def test_progress_counts_every_event() -> None:
     calls: list[int] = []
-    report = backtest(settings(), events(round_robin(20)), batch=8, progress=calls.append)
-    figures = report.figures
-    assert {"events", "users", "items", "all", "with_history", "published", "experts", "events_per_second"} <= set(
-        figures
-    )
-    assert (figures["training_share"], figures["batch"], figures["seed"]) == (1.0, 8, 1)
-    assert figures["settings"]["windows"]["length"] == 64
-    assert {"hr@10", "ndcg@10", "mrr"} <= set(figures["experts"]["last_transition"]["with_history"])
-    assert sum(calls) == figures["events"] == 60
-    assert [name for name, _ in report.rows()][:2] == ["list", "mixture"]
-    assert all(math.isfinite(value) for _, row in report.rows() for value in row.values())
+    trial = backtest(settings(), events(round_robin(20)), batch=8, progress=calls.append)
+    assert sum(calls) == len(trial) == 60
+    assert max(calls) == 8
+
+
+def test_what_is_deferred_is_learned_at_the_next_full_hour_of_event_time() -> None:
+    trial = run(events(["u1 a", "u2 a"] * 12, apart_ms=10 * MINUTE), Variant(update_every=Duration.parse("1h")))
+    # From noon six events an hour. In the first hour nothing is known; from the second on popularity is.
+    assert trial.of("popular_ever").tolist() == [MISS] * 6 + [0] * 18
+    # The users' own windows are up to date all the time, before anything is learned.
+    assert trial.of("own_recent").tolist() == [MISS, MISS] + [0] * 22
+
+
+def test_a_frozen_run_learns_the_first_part_and_follows_the_windows() -> None:
+    pairs = ["u1 a", "u2 a"] * 16 + ["u3 b", "u4 b"] * 16
+    trial = run(events(pairs), Variant(freeze_after=0.5))
+    popular, own = trial.of("popular_ever"), trial.of("own_recent")
+    assert popular[1:32].tolist() == [0] * 31
+    assert popular[32:].tolist() == [MISS] * 32  # b is never learned
+    assert own[34:].tolist() == [0] * 30
+
+
+def test_a_batch_may_hold_what_cannot_be_read_without_an_early_lesson() -> None:
+    stream = events(["u1 a", "u2 a"] * 12, apart_ms=10 * MINUTE)
+    broken = replace(stream[0].take(np.array([3])), users=[""])
+    trial = run([*stream, broken], Variant(update_every=Duration.parse("1h")))
+    assert trial.rejected == 1
+    assert trial.of("popular_ever").tolist() == [MISS] * 6 + [0] * 18
 
 
 def test_too_few_events_end_in_a_sentence() -> None:
-    with pytest.raises(FileFormatError, match="give it at least 10"):
-        backtest(settings(), events(["u1 a"] * 3), batch=1, progress=lambda _: None)
+    for stream in ([], events(["u1 a"] * 3)):
+        with pytest.raises(FileFormatError, match="give it at least 10"):
+            run(stream)
 
 
 def test_a_stream_that_is_rejected_is_told_why() -> None:
@@ -73,4 +104,4 @@ def test_a_stream_that_is_rejected_is_told_why() -> None:
     with pytest.raises(
         FileFormatError, match=r"0 events .* \(25 were rejected, most often as impossible_time\), too few"
     ):
-        backtest(settings(), stream, batch=4, progress=lambda _: None)
+        run(stream, batch=4)

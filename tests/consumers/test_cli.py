@@ -117,15 +117,26 @@ def test_a_file_goes_in_after_its_topics_are_made(springtide: Springtide, task: 
     assert f"{task['SPRINGTIDE_APPLICATION__NAME']}.journal" in topics.out
 
 
-@pytest.mark.parametrize("place", ["missing/figures.json", "."])
-def test_figures_that_cannot_be_written_end_a_backtest_before_it_begins(
-    springtide: Springtide, file: Path, place: str
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--json", "missing/figures.json"), "missing/figures.json cannot be written (No such file or directory): "),
+        (("--json", "."), ". cannot be written (Is a directory): choose another path for --json.\n"),
+        (("--plot", "missing/it.svg"), "missing/it.svg cannot be written (No such file or directory): "),
+        (("--plot", "it.gif"), "A picture is .svg or .png, and it.gif is neither: choose another --plot.\n"),
+        (("--seeds", "2", "--ablate"), "--seeds and --ablate together would be all runs times all runs: "),
+        (("--update-every", "1"), "--update-every is '1', but must be a duration with units, "),
+        (("--update-every", "1d", "--freeze-after", "0.5"), "--update-every and --freeze-after are two ways of "),
+    ],
+)
+def test_a_backtest_that_cannot_be_done_as_asked_ends_before_it_begins(
+    springtide: Springtide, file: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     file.write_text("user,item,ts\nu,i,soon\n")  # were it read, this would be the complaint
-    answer = springtide("backtest", str(file), "--json", place)
+    answer = springtide("backtest", str(file), *arguments)
 
     assert answer.code == 2
-    assert answer.err.startswith(f"The figures cannot be written to {place} (")
+    assert answer.err.startswith(sentence)
     assert answer.err.count("\n") == 1
 
 

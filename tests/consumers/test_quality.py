@@ -1,0 +1,79 @@
+import msgspec
+import numpy as np
+import pytest
+
+from consumers.backtest import Trial
+from consumers.quality import figures, scorers
+from models.metrics import MISS
+from models.streams import Stream
+
+
+def trial(users: list[int], items: list[int], **ranks: list[int]) -> Trial:
+    """Ranks by scorer; those left out are misses."""
+    count = len(users)
+    columns = {name: ranks.get(name, [int(MISS)] * count) for name in ("shy", "bold", "mixture", "list")}
+    return Trial(
+        Stream(np.array(users, np.int32), np.array(items, np.int32), np.arange(count, dtype=np.int64)),
+        tuple(columns),
+        np.array(list(columns.values()), np.int32).T,
+        np.array(ranks.get("published", columns["list"]), np.int32),
+        rejected=0,
+        seconds=2.0,
+    )
+
+
+HIT_LATE = [MISS] * 10 + [0] * 10
+
+
+def test_all_counts_everybody_and_the_rest_those_met_before() -> None:
+    found = figures(trial([*range(10)] * 2, [0] * 20, list=[int(rank) for rank in HIT_LATE]), {}, seed=1)
+    assert (found["events"], found["users"], found["items"], found["events_per_second"]) == (20, 10, 1, 10.0)
+    assert found["all"] == {"hr@10": 10 / 18, "ndcg@10": 10 / 18, "mrr": 10 / 18, "events": 18}
+    assert found["with_history"] == found["published"] == {"hr@10": 1.0, "ndcg@10": 1.0, "mrr": 1.0, "events": 10}
+    assert found["mixture"]["with_history"]["hr@10"] == 0.0
+    assert found["experts"].keys() == {"shy", "bold"}
+    assert "floors" not in found
+    msgspec.json.encode(found)
+
+
+def test_the_best_are_named_overall_and_in_each_part() -> None:
+    half = [0] * 11 + [1] * 9
+    found = figures(
+        trial([0] * 20, [0] * 20, shy=half, bold=half[::-1]),
+        {"low": np.array([5] * 20, np.int32), "high": np.array([2] * 20, np.int32)},
+        seed=1,
+    )
+    assert found["best_expert"]["name"] == "bold"  # at the top 11 times, the other 9 times after the warm-up
+    assert found["best_floor"] == {"name": "high", **found["floors"]["high"]}
+    assert found["best_floor"]["with_history"]["ndcg@10"] == pytest.approx(0.5)
+    assert [part["best_expert"]["name"] for part in found["fifths"]] == ["shy", "shy", "bold", "bold", "bold"]
+    assert [part["events"] for part in found["fifths"]] == [4, 4, 4, 3, 3]
+    assert found["slices"]["repeats"]["events"] == 18
+    assert found["curves"]["ndcg@10"].keys() == {"list", "mixture", "best_expert", "best_floor"}
+    assert [name for name, _ in scorers(found)] == ["list", "mixture", "bold", "shy", "high", "low", "published"]
+
+
+def test_intervals_are_around_their_figures_and_need_several_users() -> None:
+    rng = np.random.default_rng(0)
+    users, ours, theirs = rng.integers(0, 50, 2_000), rng.integers(0, 12, 2_000), rng.integers(0, 20, 2_000)
+    many = trial(users.tolist(), [0] * 2_000, list=ours.tolist(), bold=theirs.tolist())
+    found = figures(many, {}, seed=1)
+    about = found["intervals"]
+    for key in ("hr@10", "ndcg@10"):
+        low, high = about["list"][key]
+        assert low < found["with_history"][key] < high
+        assert high - low < 0.1
+    ratio = found["with_history"]["ndcg@10"] / found["experts"]["bold"]["with_history"]["ndcg@10"]
+    assert about["ratios"]["best_expert"]["ratio"] == pytest.approx(ratio)
+    assert about["ratios"]["best_expert"]["interval"][0] < ratio < about["ratios"]["best_expert"]["interval"][1]
+    assert about == figures(many, {}, seed=1)["intervals"]
+    assert about != figures(many, {}, seed=2)["intervals"]
+
+    few = figures(trial([0, 1] * 10, [0] * 20, list=[0] * 20), {}, seed=1)["intervals"]
+    assert (few["blocks"], "list" in few) == (2, False)
+
+
+def test_a_rival_that_never_hits_has_no_ratio() -> None:
+    found = figures(trial([*range(10)] * 2, [0] * 20, list=[0] * 20), {}, seed=1)
+    assert found["intervals"]["ratios"] == {}
+    assert found["intervals"]["list"]["hr@10"] == (1.0, 1.0)
