@@ -23,7 +23,8 @@ from kafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-import stream.kafka_headers  # noqa: F401  # mends the client: header names need not be UTF-8
+import stream.kafka_headers  # mends the client: header names need not be UTF-8
+import stream.kafka_joins  # noqa: F401  # mends it too: a join of a group that has begun is ended
 from stream.errors import LogError, LogUnavailableError
 
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
