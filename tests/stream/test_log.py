@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -15,7 +16,7 @@ from stream.kafka_clients import Connection
 from stream.kafka_reader import RangeReader
 from stream.log import Log, OutputRecord, Record, TopicPartition
 from stream.memory import MemoryBroker, MemoryLog
-from stream.topics import ensure_topics, task_topics
+from stream.topics import TaskTopics, ensure_topics, task_topics
 
 
 class Bench(Protocol):
@@ -55,7 +56,10 @@ class KafkaBench:
         self.output = f"{prefix}output"
         self._prefix = prefix
         self._connection = Connection(broker.bootstrap)
-        self._topics = ensure_topics(self._connection, task_topics(f"{prefix}app", self.input, self.output, 2))
+        table = task_topics(f"{prefix}app", self.input, self.output, 2)
+        # What is written here is of 1970, and would leave a log that keeps its records for so and so many days.
+        forever = TaskTopics(*(replace(spec, retention_ms=-1) for spec in table.all()))
+        self._topics = ensure_topics(self._connection, forever)
 
     def log(self) -> Log:
         return KafkaLog(self._connection, f"{self._prefix}app", self._topics, end_process=lambda _code: None)
