@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+# A suite that was started in the background ignores Ctrl-C, and its children would too.
+_INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from consumers.cli import main; main()"
+)
+
 
 class Demo:
     """The demo as a process of its own, its temporary files in a folder of the test."""
@@ -14,7 +19,7 @@ class Demo:
         self.folder = folder / "tmp"
         self.folder.mkdir()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "consumers.cli", "demo", *arguments],
+            [sys.executable, "-c", _INTERRUPTIBLE, "demo", *arguments],
             cwd=folder,
             env={**os.environ, "TMPDIR": str(self.folder), "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
