@@ -13,17 +13,15 @@ import numpy as np
 
 from consumers.backtest import Trial
 from consumers.curves import curves
+from consumers.intervals import intervals
 from models.base import Mask
-from models.bootstrap import LEVEL, RESAMPLES, interval, resampled_means
 from models.experts import NETWORK
-from models.metrics import Ranks, hit, ndcg, summary
+from models.metrics import Ranks, summary
 from models.slices import slices
 
 Figures = dict[str, Any]
 
 _PARTS = 5
-_FEWEST_USERS = 10
-"""Fewer blocks say nothing about how much blocks differ."""
 
 
 def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
@@ -42,7 +40,8 @@ def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
     known = measured & with_history
     contest = _Contest.of(trial, floors)
     rivals = contest.rivals(known)
-    lines = {"list": contest.list, "mixture": contest.mixture} | {key: column for key, (_, column) in rivals.items()}
+    columns = {key: column for key, (_, column) in rivals.items()}
+    lines = {"list": contest.list, "mixture": contest.mixture, **columns}
     places = np.flatnonzero(with_history)
 
     def both(column: Ranks) -> Figures:
@@ -61,7 +60,12 @@ def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
         result["floors"] = {name: both(column) for name, column in floors.items()}
     return result | {
         **{key: {"name": name, **both(column)} for key, (name, column) in rivals.items()},
-        "intervals": _intervals(trial, known, contest.list, {key: column for key, (_, column) in rivals.items()}, seed),
+        "intervals": intervals(
+            trial.stream.users[known],
+            contest.list[known],
+            {key: column[known] for key, column in columns.items()},
+            seed,
+        ),
         "slices": {name: contest.part(known & mask) for name, mask in slices(trial.stream).items()},
         "fifths": [contest.part(known & mask) for mask in _fifths(measured)],
         "curves": curves(places, {name: column[places] for name, column in lines.items()}),
@@ -125,21 +129,3 @@ def _fifths(measured: Mask) -> list[Mask]:
         mask[places] = True
         masks.append(mask)
     return masks
-
-
-def _intervals(trial: Trial, known: Mask, of_list: Ranks, rivals: Mapping[str, Ranks], seed: int) -> Figures:
-    """How sure the list's figures are, and its ratios to its rivals, who are taken as given; see `models.bootstrap`."""
-    users = trial.stream.users[known]
-    blocks = len(np.unique(users))
-    result: Figures = {"level": LEVEL, "resamples": RESAMPLES, "block": "user", "blocks": blocks}
-    if blocks < _FEWEST_USERS:
-        return result
-    columns = [hit(of_list[known]), *(ndcg(ranks[known]) for ranks in (of_list, *rivals.values()))]
-    hits, ours, *theirs = resampled_means(users, np.column_stack(columns), seed).T
-    result["list"] = {"hr@10": interval(hits), "ndcg@10": interval(ours)}
-    result["ratios"] = {
-        key: {"ratio": float(columns[1].mean() / column.mean()), "interval": interval(ours / means)}
-        for key, column, means in zip(rivals, columns[2:], theirs, strict=True)
-        if means.min() > 0
-    }
-    return result

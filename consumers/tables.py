@@ -51,18 +51,14 @@ def ablation_table(figures: Figures) -> Table:
 def sentences(figures: Figures) -> Iterator[str]:
     """Say how sure the list's figures are, and how large the run was."""
     intervals = figures["intervals"]
-    for key, ratio in intervals.get("ratios", {}).items():
-        low, high = ratio["interval"]
-        yield f"list / {_words(key)} ({figures[key]['name']}): {ratio['ratio']:.3f} [{low:.3f}, {high:.3f}]"
-    if "list" in intervals:
-        bounds = ", ".join(
-            f"{name} {figures['with_history'][key]:.4f} [{low:.4f}, {high:.4f}]"
-            for name, key in _METRICS.items()
-            if key in intervals["list"]
-            for low, high in [intervals["list"][key]]
-        )
-        share, times = intervals["level"], intervals["resamples"]
-        yield f"list: {bounds}; brackets hold {share:.0%} of {times:,} resamplings of users"
+    for key in ("best_expert", "best_floor"):
+        if key in intervals:
+            found = intervals[key]
+            yield f"list / {_words(key)} ({figures[key]['name']}): {found['ratio']:.3f} {_brackets(found, 3)}"
+    if "ndcg@10" in intervals:
+        for name, key in (("HR@10", "hr@10"), ("NDCG@10", "ndcg@10")):
+            yield f"list, {name}: {figures['with_history'][key]:.4f} {_brackets(intervals[key], 4)}"
+        yield f"[ ] hold {intervals['level']:.0%} of {intervals['resamples']:,} resamplings of users or of stretches of time"
     yield (
         f"{figures['events']:,} events, {figures['users']:,} users, {figures['items']:,} items, "
         f"{figures['events_per_second']:,.0f} events/s"
@@ -71,6 +67,10 @@ def sentences(figures: Figures) -> Iterator[str]:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _brackets(interval: dict[str, float], digits: int) -> str:
+    return f"[{interval['low']:.{digits}f}, {interval['high']:.{digits}f}]"
 
 
 def _percent(change: float | None) -> str:
