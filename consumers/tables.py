@@ -58,7 +58,8 @@ def sentences(figures: Figures) -> Iterator[str]:
     if "ndcg@10" in intervals:
         for name, key in (("HR@10", "hr@10"), ("NDCG@10", "ndcg@10")):
             yield f"list, {name}: {figures['with_history'][key]:.4f} {_brackets(intervals[key], 4)}"
-        yield f"[ ] hold {intervals['level']:.0%} of {intervals['resamples']:,} resamplings of users or of stretches of time"
+        share, times = intervals["level"], intervals["resamples"]
+        yield f"[low, high]: {share:.0%} of {times:,} resamplings of users, or of stretches of the stream"
     yield (
         f"{figures['events']:,} events, {figures['users']:,} users, {figures['items']:,} items, "
         f"{figures['events_per_second']:,.0f} events/s"

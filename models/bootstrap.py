@@ -66,7 +66,8 @@ def resampled(users: Rows, values: Values, seed: int) -> dict[str, Values]:
 def widest(samples: Mapping[str, Values]) -> Interval:
     """Interval of one figure, from its resampled values (RESAMPLES,) by kind of blocks: the widest."""
     bounds = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    intervals = [Interval(*np.quantile(values, bounds).tolist(), kind) for kind, values in samples.items()]
+    quantiles = ((kind, np.quantile(values, bounds)) for kind, values in samples.items())
+    intervals = [Interval(float(low), float(high), kind) for kind, (low, high) in quantiles]
     return max(intervals, key=lambda interval: interval.high - interval.low)
 
 

@@ -1,11 +1,14 @@
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
+from models.base import Rows
 from models.bootstrap import RESAMPLES, STRETCHES, resampled, widest
 
 
-def users(of: list[int] | np.ndarray) -> np.ndarray:
-    return np.array(of, np.int32)
+def users(of: Iterable[int]) -> Rows:
+    return np.array(list(of), np.int32)
 
 
 def test_blocks_are_drawn_whole_and_means_are_over_their_events() -> None:
