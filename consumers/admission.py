@@ -62,16 +62,19 @@ class Admission:
     def fitting(self, accepted: Sequence[Accepted]) -> tuple[list[Accepted], list[Accepted]]:
         """Split a batch in two: the longest part from the start whose ids all fit at once, and the rest.
 
-        There is a rest only where a vocabulary is smaller than one batch.
+        There is a rest only where a vocabulary is smaller than one batch. The events of one record are not split.
         """
         users: set[str] = set()
         items: set[str] = set()
+        begin = 0  # of the record
         for place, one in enumerate(accepted):
+            if one.decoded is not accepted[begin].decoded:
+                begin = place
             users.add(one.event.user_id)
             if isinstance(one.event, Interaction):
                 items.add(one.event.item_id)
             if len(users) > self.users.capacity or len(items) > self.items.capacity:
-                return list(accepted[:place]), list(accepted[place:])
+                return list(accepted[:begin]), list(accepted[begin:])
         return list(accepted), []
 
     def admit(self, accepted: Sequence[Accepted]) -> Turns:

@@ -211,6 +211,35 @@ def topics(
     report_topics(_settings(config), create=create, console=Console())
 
 
+dlq = typer.Typer(no_args_is_help=True)
+app.add_typer(dlq, name="dlq", help="What became dead letters, and sending it again.")
+
+
+@dlq.command("list")
+def dlq_list(
+    config: Config = None,
+    json: Annotated[bool, typer.Option("--json", help="One group a line.")] = False,
+) -> None:
+    """Show the dead letters by reason: how many, since when, and which were sent again."""
+    from consumers.dlq import list_dead_letters
+
+    list_dead_letters(_settings(config), as_json=json, console=Console())
+
+
+@dlq.command("replay")
+def dlq_replay(
+    config: Config = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="Only those of this reason; may be given again.", show_default="all")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
+) -> None:
+    """Send dead letters to the input topic again, each once, after what was wrong is mended."""
+    from consumers.dlq import replay_dead_letters
+
+    replay_dead_letters(_settings(config), reason or (), dry_run=dry_run, console=Console())
+
+
 @app.command()
 def config(config: Config = None) -> None:
     """Print the settings that are in effect; passwords are in files and stay there."""

@@ -195,7 +195,7 @@ class Pipeline:
             raise RuntimeError(message)
         pending, self._pending = self._pending, None
         ranks = [np.empty((0, len(self.recommender.scorers)), np.int32)]
-        for part in micro_batches(len(pending.items), self._micro_batch):
+        for part in micro_batches(len(pending.items), self._micro_batch, self.recommender.events_learned):
             places = np.arange(part.start, part.stop)
             before = pending.before.take(places)
             events = Events(before, pending.items[part], pending.weights[part], pending.training_share)
@@ -276,6 +276,7 @@ class Pipeline:
         """Make dead letters of the records whose ids find no room in the vocabularies, one for each."""
         error = MessageError("no_room", "One batch holds more users or items than windows.users or models.items allow.")
         for decoded in {one.decoded.record: one.decoded for one in crowd}.values():
+            self._cleaner.take_back(decoded)
             outputs.dead.append(self._dead_letter(decoded, error))
             outputs.reasons.append(error.reason)
 

@@ -92,6 +92,11 @@ class Cleaner:
         self._forget_erased()
         return cleaned
 
+    def take_back(self, decoded: Decoded) -> None:
+        """Forget a record that was accepted and then refused, so that it is no repeat when it is sent again."""
+        if decoded.identity is not None:
+            self._seen.pop((decoded.events[0].user_id, decoded.identity), None)
+
     def state(self) -> State:
         """Return a copy of the remembered identities and the watermarks."""
         seen = np.frombuffer(msgspec.json.encode(list(self._seen)), np.uint8).copy()

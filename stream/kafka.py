@@ -32,6 +32,7 @@ from kafka.serializer import Serializer
 from kafka.structs import OffsetAndMetadata
 from kafka.structs import TopicPartition as KafkaPartition
 
+from stream.dead_letters import LEFT_OUT_HEADER
 from stream.errors import CommitInDoubtError, LeaseLostError, LogError
 from stream.kafka_clients import Connection
 from stream.kafka_headers import HeaderName
@@ -296,7 +297,7 @@ class KafkaLog(Log):
         size += sum(len(name.encode()) + len(data) for name, data in headers)
         if value is not None and size + _ROOM_FOR_HEADERS > self._topics.dead_letters.max_message_bytes:
             # A record that was compressed far better than we can: without this, one of them would stop the stream.
-            headers.append((HeaderName("__springtide.value.left.out"), str(len(value)).encode()))
+            headers.append((HeaderName(LEFT_OUT_HEADER), str(len(value)).encode()))
             value = None
         producer.send(
             output.topic,

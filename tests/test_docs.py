@@ -19,7 +19,7 @@ from consumers.settings import Fields, Settings
 from consumers.telemetry import Telemetry
 from models.training import TrainingConfig
 from stream import errors, journal, recommendations
-from stream.dead_letters import dead_letter
+from stream.dead_letters import SentAgain, dead_letter, read_note
 from stream.errors import MessageError, SpringtideError
 from stream.events import Decoder, encode
 from stream.log import Headers, Record
@@ -86,7 +86,7 @@ def test_examples_of_what_comes_in_are_read_as_documented() -> None:
     assert kinds.count("json events") == 4
     assert set(kinds) == {
         *("json interactions", "json interactions with headers", "json mapped", "json events", "json recommendation"),
-        *("json receipt", "json journal", "text headers", "text dead letter", "toml fields"),
+        *("json receipt", "json journal", "text headers", "text dead letter", "toml fields", "json note"),
     }
 
 
@@ -110,6 +110,12 @@ def test_the_example_of_a_receipt_has_every_field() -> None:
     receipt = msgspec.json.decode(example, type=recommendations.Receipt)
     assert json.loads(recommendations.encode(receipt)) == json.loads(example)
     assert f"Its header `{recommendations.RECEIPT_HEADER}` is the receipt" in MESSAGES
+
+
+def test_the_example_of_a_note_is_read() -> None:
+    example = next(text for kind, text in blocks(MESSAGES) if kind == "json note")
+    note = read_note(Record("interactions.dlq", 2, 30, 0, None, example.encode()))
+    assert note == SentAgain(application="springtide", offsets=[17, 21])
 
 
 def test_how_long_what_is_kept_is_as_documented() -> None:

@@ -1,9 +1,9 @@
 from consumers.admission import Admission
 from models.base import Mask
 from stream.cleaning import Accepted
-from stream.events import Request
+from stream.events import Decoded, Interaction, Request
 from stream.policy import Role
-from tests.stream.records import NOON, decoded
+from tests.stream.records import NOON, decoded, record
 
 
 def accepted(user: str, item: str) -> Accepted:
@@ -56,6 +56,15 @@ def test_a_batch_fits_as_far_as_its_ids_fit_at_once() -> None:
     batch = [accepted("u1", "a"), accepted("u2", "b"), accepted("u1", "b"), accepted("u3", "a"), accepted("u1", "a")]
     fitting, rest = door.fitting(batch)
     assert (fitting, rest) == (batch[:3], batch[3:])
+
+
+def test_the_events_of_one_record_find_room_together_or_not_at_all() -> None:
+    door, _ = admission(items=3)
+    items = tuple(Interaction(f"e-{item}", "u1", item, NOON) for item in "bcd")
+    one = Decoded(record(b"{}"), items, None, NOON)
+    batch = [accepted("u1", "a"), *(Accepted(one, slot, event, Role.LEARN, 1.0) for slot, event in enumerate(items))]
+    assert door.fitting(batch) == (batch[:1], batch[1:])
+    assert door.fitting(batch[1:]) == (batch[1:], [])
 
 
 def test_known_ids_that_expire_on_the_way_find_room_too() -> None:

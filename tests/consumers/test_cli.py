@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from kafka import KafkaProducer
 
 from consumers.cli import main
 from stream.broker import EmbeddedBroker
+from stream.dead_letters import dead_letter
+from stream.errors import MessageError
+from stream.log import Record
 
 
 class Answer(NamedTuple):
@@ -65,9 +69,11 @@ def file(tmp_path: Path) -> Path:
 def test_every_command_has_its_help(springtide: Springtide) -> None:
     overview = springtide("--help").out
 
-    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "topics", "config"):
+    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "topics", "dlq", "config"):
         assert command in overview
         assert springtide(command, "--help").code == 0
+    for command in ("list", "replay"):
+        assert springtide("dlq", command, "--help").code == 0
 
 
 def test_help_imports_nothing_slow() -> None:
@@ -75,6 +81,31 @@ def test_help_imports_nothing_slow() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert answer.stdout == "set()\n"
+
+
+def test_dead_letters_are_listed_and_sent_again(springtide: Springtide, task: dict[str, str]) -> None:
+    assert springtide("dlq", "list", **task).code == 4  # no topics yet
+    springtide("topics", "--create", **task)
+    with KafkaProducer(bootstrap_servers=task["SPRINGTIDE_KAFKA__BOOTSTRAP"]) as producer:
+        for offset, reason in enumerate(["bad_json", "bad_json", "too_late"]):
+            source = Record(task["SPRINGTIDE_INPUT__TOPIC"], 0, offset, 1_767_225_600_000, b"u", b"{")
+            name = task["SPRINGTIDE_APPLICATION__NAME"]
+            letter = dead_letter(
+                source, MessageError(reason, "No."), stage="decode", application=name, version="1", group=name
+            )
+            producer.send(letter.topic, letter.value, letter.key, list(letter.headers), letter.partition)
+
+    listed = [json.loads(line) for line in springtide("dlq", "list", "--json", **task).out.splitlines()]
+    assert [(group["reason"], group["records"], group["waiting"]) for group in listed] == [
+        ("bad_json", 2, 2),
+        ("too_late", 1, 1),
+    ]
+    assert "bad_json" in springtide("dlq", "list", **task).out
+    assert "Would send 1 dead letters" in springtide("dlq", "replay", "--reason", "too_late", "--dry-run", **task).out
+    assert "Sent 3 dead letters" in springtide("dlq", "replay", **task).out
+    assert "Sent 0 dead letters" in springtide("dlq", "replay", **task).out
+    refused = springtide("dlq", "replay", "--reason", "to_late", **task)
+    assert (refused.code, "there are: bad_json, too_late" in refused.err) == (2, True)
 
 
 def test_config_prints_what_is_in_effect(springtide: Springtide) -> None:

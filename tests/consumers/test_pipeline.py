@@ -309,6 +309,17 @@ def test_a_batch_that_is_larger_than_the_vocabulary_does_not_stop_the_stream() -
     assert (len(outputs.lists), len(outputs.dead), set(outputs.reasons)) == (10, 5, {"no_room"})
 
 
+def test_what_found_no_room_is_no_repeat_when_it_is_sent_again() -> None:
+    pipeline = Pipeline(settings(windows={"users": 10}, models={"items": 10}))
+    bodies = [{"user_id": f"u{n}", "item_id": "a", "event_time": NOON, "event_id": "1"} for n in range(11)]
+    batch = [message(pipeline, n, body) for n, body in enumerate(bodies)]
+    assert run(pipeline, batch).reasons == ["no_room"]
+
+    again = run(pipeline, [message(pipeline, 11, bodies[0]), message(pipeline, 12, bodies[10])])
+
+    assert (again.duplicates, [one.key for one in again.lists]) == (1, [b"u10"])
+
+
 def test_a_restored_pipeline_goes_on_bit_for_bit() -> None:
     chosen = settings(network={"enabled": True}, serving={"repeats": "learned"})
     one, other = Pipeline(chosen), Pipeline(chosen)

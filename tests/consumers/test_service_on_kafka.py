@@ -1,11 +1,7 @@
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -18,9 +14,8 @@ from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
 from stream.kafka_headers import HeaderName
 from stream.topics import ensure_topics
-from tests.consumers.toy import Toy, toy_settings, toy_task
+from tests.consumers.toy import Toy, leading, toy_settings, toy_task
 
-ROOT = Path(__file__).parents[2]
 EVENTS = 600
 PATIENCE_S = 100
 
@@ -30,18 +25,6 @@ def _produce(connection: Connection, topic: str, first: int, count: int) -> None
         for number in range(first, first + count):
             event = {"user_id": f"u{number % 9}", "item_id": "i", "event_time": 1_700_000_000_000 + number}
             producer.send(topic, value=json.dumps(event).encode(), partition=number % 2)
-
-
-@contextmanager
-def _leader(bootstrap: str, prefix: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.consumers.toy", bootstrap, prefix, str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline() == "starts\n"
-            yield process
-        finally:
-            process.kill()
 
 
 def _lists(reader: KafkaConsumer, count: int) -> list[tuple[int, int, str]]:
@@ -66,10 +49,10 @@ def test_killed_at_any_time_it_answers_every_event_once(broker: EmbeddedBroker, 
     reader.assign([KafkaPartition(settings.publish.topic, number) for number in range(2)])
     reader.seek_to_beginning()
 
-    with _leader(broker.bootstrap, prefix, tmp_path) as process:
+    with leading(broker.bootstrap, prefix, tmp_path) as process:
         lists = _lists(reader, EVENTS // 3)
         process.send_signal(signal.SIGKILL)
-    with _leader(broker.bootstrap, prefix, tmp_path) as process:
+    with leading(broker.bootstrap, prefix, tmp_path) as process:
         lists += _lists(reader, EVENTS - len(lists))
         _produce(connection, name, EVENTS, 10)
         lists += _lists(reader, 10)
@@ -107,7 +90,7 @@ def test_a_header_name_that_is_not_utf_8_stops_nothing(broker: EmbeddedBroker, p
 
     answers: dict[str, ConsumerRecord] = {}
     deadline = time.monotonic() + PATIENCE_S
-    with _leader(broker.bootstrap, prefix, tmp_path) as process:
+    with leading(broker.bootstrap, prefix, tmp_path) as process:
         while len(answers) < 2 and process.poll() is None and time.monotonic() < deadline:
             for partition, (record,) in reader.poll(timeout_ms=1_000).items():
                 answers[partition.topic] = record

@@ -6,6 +6,7 @@ Run as a module it leads a task on Kafka until it is killed.
 
 import hashlib
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ from stream.recommendations import rec_id
 from stream.snapshots import State
 from stream.topics import ensure_topics
 
+ROOT = Path(__file__).parents[2]
+
 
 class Toy:
     """Answers each event with its rec_id, and learns a running hash."""
@@ -47,8 +50,9 @@ class Toy:
         for decoded in batch:
             record = decoded.record
             if decoded.error is not None:
+                name = self._settings.application.name
                 outputs.dead.append(
-                    dead_letter(record, decoded.error, stage="decode", application="toy", version="1", group="toy")
+                    dead_letter(record, decoded.error, stage="decode", application=name, version="1", group=name)
                 )
                 outputs.reasons.append(decoded.error.reason)
                 continue
@@ -151,6 +155,19 @@ def toy_settings(prefix: str, folder: Path, **sections: dict[str, object]) -> Se
     for section, changes in sections.items():
         values[section] = values.get(section, {}) | changes
     return Settings(**values)  # type: ignore[arg-type]  # pydantic makes sections of the tables
+
+
+@contextmanager
+def leading(bootstrap: str, prefix: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that leads on Kafka; it is killed in the end if it has not ended by then."""
+    command = [sys.executable, "-m", "tests.consumers.toy", bootstrap, prefix, str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "starts\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def main() -> None:

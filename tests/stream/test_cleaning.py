@@ -85,6 +85,17 @@ def test_the_same_id_of_two_users_is_two_events() -> None:
     assert cleaner().clean([decoded(user="u1", identity="1"), decoded(user="u2", identity="1")]).duplicates == 0
 
 
+def test_what_was_refused_after_all_is_no_repeat_when_it_comes_again() -> None:
+    clean = cleaner()
+    refused, nameless = decoded(identity="a"), decoded()
+    clean.clean([refused, decoded(identity="b"), nameless])
+    clean.take_back(refused)
+    clean.take_back(nameless)
+    clean.take_back(refused)
+
+    assert clean.clean([refused, decoded(identity="b")]).duplicates == 1
+
+
 def test_only_the_last_identities_are_remembered() -> None:
     clean = cleaner(remembered=2)
 
