@@ -26,6 +26,9 @@ from models.reasons import REASONS, Reasons, contributions, source_groups, stron
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
 
+_STALE = 4_000
+"""Share of the stream that models may lag: on a stream of 9,000 news reads, runs of 32 cost a third of NDCG@10."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -206,10 +209,16 @@ class Recommender:
         return result
 
 
-def micro_batches(size: int, most: int) -> Iterator[slice]:
-    """Cut `size` events into runs of at most `most`."""
-    for start in range(0, size, most):
-        yield slice(start, min(start + most, size))
+def micro_batches(size: int, most: int, learned: int) -> Iterator[slice]:
+    """Cut `size` events into runs of at most `most`, and of at most one event in `_STALE` of all `learned` before.
+
+    The models are as stale as a run is long. In a young stream each event says much, and it is learned alone.
+    """
+    start = 0
+    while start < size:
+        stop = min(size, start + min(most, max(1, (learned + start) // _STALE)))
+        yield slice(start, stop)
+        start = stop
 
 
 def _side_by_side(proposals: Sequence[Rows]) -> Rows:

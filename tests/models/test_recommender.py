@@ -289,7 +289,12 @@ def test_names_of_scorers_and_sources() -> None:
 
 @pytest.mark.parametrize(("size", "cuts"), [(0, []), (3, [(0, 3)]), (4, [(0, 4)]), (9, [(0, 4), (4, 8), (8, 9)])])
 def test_micro_batches_cover_all_events_once(size: int, cuts: list[tuple[int, int]]) -> None:
-    assert [(part.start, part.stop) for part in micro_batches(size, 4)] == cuts
+    assert [(part.start, part.stop) for part in micro_batches(size, 4, learned=1_000_000)] == cuts
+
+
+def test_micro_batches_grow_with_what_has_been_learned() -> None:
+    assert [part.stop - part.start for part in micro_batches(5, 32, learned=0)] == [1] * 5
+    assert [part.stop - part.start for part in micro_batches(9, 32, learned=11_999)] == [2, 3, 3, 1]
 
 
 @pytest.mark.parametrize("group", sorted(set(GROUPS)))
