@@ -5,8 +5,6 @@ however that ends. What it says goes to a log file, and its last line is the rea
 """
 
 import os
-import signal
-import subprocess
 import sys
 import time
 import urllib.error
@@ -18,8 +16,8 @@ from typing import Self
 from consumers.configuration import to_toml
 from consumers.figures import Figures
 from consumers.settings import ENVIRONMENT_PREFIX, Settings
-from stream import guard
 from stream.errors import SpringtideError
+from stream.guard import Guarded
 
 _READY_WITHIN_S = 180.0
 _STOP_WITHIN_S = 30.0
@@ -42,7 +40,7 @@ class Child:
         self._settings = settings
         self._config = folder / "springtide.toml"
         self._log = folder / "run.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Guarded | None = None
 
     def start(self) -> Self:
         """Start it and return when it is ready; SpringtideError with its own sentence when it ends instead."""
@@ -51,14 +49,7 @@ class Child:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
         command = (sys.executable, "-m", "consumers.cli", "run", "--config", str(self._config))
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", guard.__file__, *command],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-            )
+            self._process = Guarded(command, log, environment)
         deadline = time.monotonic() + _READY_WITHIN_S
         while self._get("/readyz") is None:
             if time.monotonic() > deadline:
@@ -72,7 +63,7 @@ class Child:
 
     def check(self) -> None:
         """Raise SpringtideError with its last line when it has ended by itself."""
-        if self._process is not None and self._process.poll() is not None:
+        if self._process is not None and not self._process.running():
             message = f"The recommender has ended by itself: {self._last_line()}"
             raise SpringtideError(message)
 
@@ -84,15 +75,8 @@ class Child:
     def stop(self) -> None:
         """Stop it cleanly and wait for it; does nothing when it does not run."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()  # what the guard waits for
-        try:
-            process.wait(_STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if process is not None:
+            process.stop(_STOP_WITHIN_S)
 
     def __enter__(self) -> Self:
         try:

@@ -13,10 +13,8 @@ import fcntl
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -26,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from stream import guard
 from stream.errors import BrokerError
+from stream.guard import Guarded
 from stream.jars import cache_folder, ensure_jars, locked
 from stream.java import find_java
 
@@ -93,7 +91,7 @@ class EmbeddedBroker:
         self._jars_arrived = jars_arrived
         self._temporary: Path | None = None
         self._lock: IO[bytes] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Guarded | None = None
         self._port = 0
 
     @property
@@ -110,7 +108,7 @@ class EmbeddedBroker:
 
     def running(self) -> bool:
         """Whether the broker has been started and has not ended, by `stop` or by itself."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.running()
 
     def start(self) -> Self:
         """Start the broker and return when it answers.
@@ -156,14 +154,8 @@ class EmbeddedBroker:
 
     def _end_process(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()  # what the guard waits for
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            _kill_session(process)
+        if process is not None:
+            process.stop(_STOP_TIMEOUT_S)
 
     def _lock_directory(self) -> None:
         try:
@@ -227,14 +219,7 @@ class EmbeddedBroker:
     def _launch(self, kafka: tuple[str, ...], log: IO[bytes]) -> None:
         command = (kafka[0], *_BROKER_JVM, *kafka[1:], "kafka.Kafka", str(self.data_dir / "server.properties"))
         assert self._lock is not None
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, *command],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            pass_fds=[self._lock.fileno()],  # locked until the guard ends, even when Python is killed
-            start_new_session=True,
-        )
+        self._process = Guarded(command, log, held=[self._lock.fileno()])
 
     def _answers_in_time(self) -> bool:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -252,11 +237,6 @@ class EmbeddedBroker:
             lines = log.read().decode(errors="replace").splitlines()
         causes = [line for line in lines if re.search(r"Exception: |Error: |Caused by: ", line)]
         return causes[-1].strip() if causes else lines[-1].strip() if lines else "it said nothing"
-
-
-def _kill_session(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _refuse_busy_port(port: int) -> None:
