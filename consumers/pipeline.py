@@ -195,7 +195,7 @@ class Pipeline:
             raise RuntimeError(message)
         pending, self._pending = self._pending, None
         ranks = [np.empty((0, len(self.recommender.scorers)), np.int32)]
-        for part in micro_batches(len(pending.items), self._micro_batch):
+        for part in micro_batches(len(pending.items), self._micro_batch, self.recommender.events_learned):
             places = np.arange(part.start, part.stop)
             before = pending.before.take(places)
             events = Events(before, pending.items[part], pending.weights[part], pending.training_share)
