@@ -19,15 +19,16 @@ The service on Kafka, a follower of its journal, the brokerless backtest and the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 import msgspec
 import numpy as np
 
-from consumers.admission import Admission, Turns
+from consumers.admission import NOBODY, Admission, Turns
 from consumers.messages import Sender, length
 from consumers.settings import Settings
+from models.absence import usual_gaps_ms
 from models.base import Events, Floats, Mask, Queries, Rows
 from models.experts import experts
 from models.published import PublishedLists
@@ -315,8 +316,12 @@ class Pipeline:
         return np.flatnonzero(answered).astype(np.int32)
 
     def _answer(self, turns: Turns, windows: WindowView, notes: Times) -> list[OutputRecord]:
-        """Make and note the lists of B turns, by the windows after them."""
-        queries = self._queries(windows, notes, turns.accepted)
+        """Make and note the lists of B turns, by the windows after them, for the moment when they will be met.
+
+        Who asks is there; others come again after a while.
+        """
+        met_ms = windows.now_ms + np.where(turns.items == NOBODY, 0, usual_gaps_ms(windows))
+        queries = self._queries(replace(windows, now_ms=met_ms), notes, turns.accepted)
         lists = self.recommender.recommend(queries, max(length(one.event, self._k) for one in turns.accepted))
         self._published.publish(turns.users, lists.rows, windows.now_ms)
         return self._sender.messages(

@@ -150,6 +150,25 @@ def test_a_request_is_answered_without_being_learned() -> None:
     assert outputs.requests == 2
 
 
+def test_a_list_is_made_for_the_moment_when_its_user_usually_comes_again() -> None:
+    pipeline = Pipeline(settings())
+    run(pipeline, interactions(pipeline, round_robin(12)))  # each user every three minutes
+    asks: dict[str, object] = {"type": "request", "user_id": "u0"}
+
+    outputs = run(
+        pipeline,
+        [
+            *interactions(pipeline, ["u0 c"], first=36),
+            message(pipeline, 37, asks | {"event_time": NOON + 36 * MINUTE}),
+            message(pipeline, 38, asks | {"event_time": NOON + 39 * MINUTE}),
+        ],
+    )
+
+    waits, now, later = ([(item.item_id, item.score) for item in answer.items] for answer in lists(outputs))
+    assert waits == later
+    assert waits != now
+
+
 def test_what_was_turned_down_is_not_offered_again() -> None:
     pipeline = Pipeline(settings())
     run(pipeline, interactions(pipeline, round_robin(12)))
