@@ -98,12 +98,13 @@ def _figures(settings: Settings, batches: Sequence[EventBatch], plan: Plan, bar:
 
     seed = settings.models.seed
     trial = run("Test, then learn", settings, plan.variant)
-    result = figures(trial, _floor_ranks(settings, trial, bar) if plan.floors else {}, seed)
+    of_floors = _floor_ranks(settings, trial, bar) if plan.floors else {}
+    result = figures(trial, of_floors, seed)
     if plan.seeds > 1:
         runs = [result]
         for other in range(seed + 1, seed + plan.seeds):
             trial = run(f"Seed {other}", settings.with_overrides(repeats=None, seed=other), plan.variant)
-            runs.append(figures(trial, {}, other))
+            runs.append(figures(trial, of_floors, other))
         result["seeds"] = {"seeds": list(range(seed, seed + plan.seeds)), "scorers": spread(runs)}
     if plan.ablate:
         without = {}

@@ -1,4 +1,5 @@
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_floors_are_measured_on_what_the_pipeline_learned(file: EventFile, tmp_p
 
 
 def test_seeds_are_counted_on_and_summed_up(file: EventFile, tmp_path: Path) -> None:
-    plan = Plan(seeds=2, json_path=tmp_path / "figures.json")
+    plan = Plan(floors=True, seeds=2, json_path=tmp_path / "figures.json")
     shown, found = run(file, plan, models={"seed": 5}), figures(plan.json_path)
 
     assert found["seed"] == 5
@@ -74,6 +75,7 @@ def test_seeds_are_counted_on_and_summed_up(file: EventFile, tmp_path: Path) -> 
     assert abs(first - mean) < 0.2
     assert found["seeds"]["scorers"]["own_recent"]["mrr"]["spread"] == 0.0  # nothing random in it
     assert found["seeds"]["scorers"]["factorization"]["mrr"]["spread"] > 0.0
+    assert found["seeds"]["scorers"]["covisitation_1"]["mrr"]["spread"] == 0.0
     assert "±" in shown
 
 
@@ -111,3 +113,21 @@ def test_a_picture_is_drawn(file: EventFile, tmp_path: Path) -> None:
 def test_plans_that_make_no_sense_end_in_a_sentence(plan: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         Plan(**plan)
+
+
+def documented(first_column: str) -> list[str]:
+    """Names in the first column of a table of the page on quality."""
+    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^\| {first_column} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return [name for line in table.splitlines() for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
+
+
+def test_every_key_slice_and_floor_is_documented(file: EventFile, tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    keys: set[str] = set()
+    for plan in (Plan(floors=True, seeds=2, json_path=path), Plan(ablate=True, json_path=path)):
+        run(file, plan)
+        keys |= figures(path).keys()
+    assert keys == {name.removesuffix(".<name>") for name in documented("key")}
+    assert documented("slice") == list(figures(path)["slices"])
+    assert set(documented("floor")) == set(floors(unseen=False))
