@@ -89,10 +89,15 @@ def task_topics(application: str, input_topic: str, output_topic: str, partition
             dead_letter_topic(input_topic),
             partitions,
             frozenset({"delete"}),
-            30 * _DAY_MS,
+            # Dead letters keep the times of their records: by age, a record of last year would be gone in seconds.
+            _NO_LIMIT,
             4 * INPUT_MAX_BYTES,
             # A wrong clock is a reason to land here, not to be refused here too.
-            {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)},
+            {
+                "message.timestamp.type": "CreateTime",
+                "message.timestamp.after.max.ms": str(2**63 - 1),
+                "retention.bytes": str(2**30),
+            },
         ),
         journal=TopicSpec(
             journal_topic(application), 1, frozenset({"delete"}), _NO_LIMIT, 2**20, {"retention.bytes": str(2 * 2**30)}
