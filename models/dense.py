@@ -1,7 +1,9 @@
-"""Dense evidence: the reading of an expert that has a score for every item that it knows.
+"""Dense evidence: the reading of an expert that has a vector for every item, and scores it by a dot product.
 
-Scores are logits. Each query's softmax runs over the known items that may be offered to it, and the log feature of
-probability p is ``log(p + 1e-6) - log(1e-6)``: zero where there is no evidence.
+The softmax runs over a list of items, the same for all queries: the whole catalogue, or those that are worth scoring
+for everybody (`shortlist`). Only those are proposed; a candidate that is not among them has the probability that its
+own score gives beside theirs. The log feature of probability p is ``log(p + 1e-6) - log(1e-6)``: zero where there is no
+evidence.
 """
 
 import numpy as np
@@ -9,8 +11,14 @@ import torch
 from torch import Tensor
 
 from models.base import Column, Floats, Mask, Queries, Reading, Rows
+from models.elementary import exp32, log1p32
+from stream.kernels import kernel
 
-_SHARE_FLOOR = 1e-6
+_SHARE_FLOOR = np.float32(1e-6)
+_NONE = np.finfo(np.float32).min
+"""Logit of an item that must not be offered."""
+
+_NOTHING = np.float32(-80)  # log of a share that is as good as none; e to it is still a normal float
 
 
 class Probabilities(Reading):
@@ -22,34 +30,90 @@ class Probabilities(Reading):
         Whose reading this is.
     queries
         B queries, for the items that must not be offered.
-    logits
-        Score of each item row (B, rows).
+    contexts
+        A vector for each query (B, D).
+    vectors
+        A vector for each item row (rows, D).
     known
-        Which item rows have been learned from (rows,); the logits of others are not looked at.
+        Which item rows have been learned from (rows,); the vectors of others are not looked at.
+    items
+        Distinct item rows that are scored for every query (S,).
     """
 
-    def __init__(self, column: Column, queries: Queries, logits: Tensor, known: Mask) -> None:
-        self._proposals = column.proposals
-        allowed = np.broadcast_to(known, logits.shape).copy()
-        places = np.repeat(np.arange(len(queries)), np.diff(queries.starts))
-        inside = queries.excluded < len(known)
-        allowed[places[inside], queries.excluded[inside]] = False
-        lowest = torch.finfo(logits.dtype).min
-        offered = torch.from_numpy(allowed)
-        self._shares = torch.softmax(logits.masked_fill(~offered, lowest), dim=1) * offered
+    def __init__(
+        self, column: Column, queries: Queries, contexts: Tensor, vectors: Tensor, known: Mask, items: Rows
+    ) -> None:
+        self._contexts, self._vectors, self._known = contexts.numpy(), vectors.numpy(), known
+        items = items[items < len(known)]
+        items = items[known[items]]
+        logits: Floats = (contexts @ vectors[torch.from_numpy(items)].T).numpy()
+        _bar(logits, items, queries.starts, queries.excluded)
+        tops = logits.max(axis=1, initial=_NONE)
+        sums = np.exp(logits - tops[:, None]).sum(axis=1)
+        self._log_sums: Floats = np.where(tops > _NONE, tops + np.log(np.maximum(sums, 1)), np.float32(np.inf))
+        self._best: Rows = _largest(logits, self._log_sums, items, column.proposals)
 
     def propose(self) -> Rows:
         """See Reading."""
-        queries, rows = self._shares.shape
-        best = np.full((queries, 1, self._proposals), -1, np.int32)
-        found = torch.topk(self._shares, min(self._proposals, rows))
-        best[:, 0, : found.indices.shape[1]] = np.where(found.values.numpy() > 0, found.indices.numpy(), -1)
-        return best
+        return self._best
 
     def score(self, candidates: Rows) -> Floats:
         """See Reading."""
-        inside = (candidates >= 0) & (candidates < self._shares.shape[1])
-        index = torch.from_numpy(np.where(inside, candidates, 0).astype(np.int64))
-        shares = self._shares.gather(1, index).numpy() * inside
-        features: Floats = np.log1p(shares / np.float32(_SHARE_FLOOR))[:, :, None]
-        return features
+        features: Floats = _features(self._contexts, self._vectors, self._known, self._log_sums, candidates)
+        return features[:, :, None]
+
+
+@kernel
+def _bar(logits, items, starts, excluded):
+    """Bring the logits (B, S) of excluded items to `_NONE`."""
+    rows = items.max() + 1 if len(items) else 0
+    place = np.empty(rows, np.int32)  # never filled: a place counts where the item standing there says so
+    for n in range(len(items)):
+        place[items[n]] = n
+    for b in range(len(logits)):
+        for item in excluded[starts[b] : starts[b + 1]]:
+            if item >= rows:
+                continue
+            n = place[item]
+            if 0 <= n < len(items) and items[n] == item:
+                logits[b, n] = _NONE
+
+
+@kernel
+def _largest(logits, log_sums, items, most):
+    """Items of the largest logits (B, 1, most), ties in the order of `items`."""
+    best = np.full((len(logits), 1, most), -1, np.int32)
+    values = np.empty(most, np.float32)
+    for b in range(len(logits)):
+        found, least = 0, _NOTHING
+        for n in range(len(items)):
+            value = logits[b, n] - log_sums[b]
+            if not value > least:
+                continue
+            place = min(found, most - 1)
+            while place > 0 and values[place - 1] < value:
+                values[place] = values[place - 1]
+                best[b, 0, place] = best[b, 0, place - 1]
+                place -= 1
+            values[place] = value
+            best[b, 0, place] = items[n]
+            found = min(found + 1, most)
+            if found == most:
+                least = values[most - 1]
+    return best
+
+
+@kernel
+def _features(contexts, vectors, known, log_sums, candidates):
+    features = np.zeros(candidates.shape, np.float32)
+    for b in range(candidates.shape[0]):
+        for c in range(candidates.shape[1]):
+            item = candidates[b, c]
+            if not 0 <= item < len(known) or not known[item]:
+                continue
+            share = -log_sums[b]
+            for d in range(contexts.shape[1]):
+                share += contexts[b, d] * vectors[item, d]
+            if share > _NOTHING:
+                features[b, c] = log1p32(exp32(min(share, np.float32(0))) / _SHARE_FLOOR)
+    return features

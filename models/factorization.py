@@ -8,7 +8,7 @@ catalogue a probability.
 Two things are done around it. River's tables make an entry for whoever is asked about, so they are only touched in
 `learn`, for pairs whose entries are there: a reading looks a user up, or takes zeros. And River keeps its vectors in
 dictionaries, so each item's vector is copied into the row of a matrix after it has changed: all items are scored by one
-matrix product.
+matrix product, or in a large catalogue those of a `shortlist`.
 
 Random numbers depend on the seed, and on the row or the number of the event alone.
 
@@ -26,6 +26,7 @@ from river import optim, reco
 from models.base import Column, Events, Expert, Mask, Queries, Reading
 from models.dense import Probabilities
 from models.numerics import fix_numerics
+from models.shortlist import Shortlist
 from models.tables import dead_rows, grown
 from stream.snapshots import State, nest, pick
 
@@ -43,6 +44,7 @@ class FactorizationConfig:
     shrinkage: float = 0.002  # L2 of vectors and biases
     spread: float = 0.1  # standard deviation of new vectors
     negatives: int = 2  # random items for each event
+    scored: int = 2048  # items scored for every list, beside its candidates
 
 
 class FactorizationExpert(Expert):
@@ -74,19 +76,19 @@ class FactorizationExpert(Expert):
             l2_bias=config.shrinkage,
             l2_latent=config.shrinkage,
         )
-        self._vectors = torch.zeros(1, config.factors)  # the model's item vectors, by row; single precision is enough
-        self._biases = torch.zeros(1)
+        self._vectors = torch.zeros(1, config.factors + 1)  # the model's item vectors, by row, and behind each its bias
         self._known = np.zeros(1, np.bool_)
-        self._rows = 1  # used of the three: up to the last known one
+        self._shortlist = Shortlist(config.scored)
         self._learned = 0  # events
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
         nobody = np.zeros(self._config.factors)
-        users = np.array([self.model.u_latents.get(user, nobody) for user in queries.windows.users.tolist()])
-        factors = torch.from_numpy(users.reshape(-1, self._config.factors)).float()
-        logits = factors @ self._vectors[: self._rows].T + self._biases[: self._rows]
-        return Probabilities(self.columns[0], queries, logits, self._known[: self._rows])
+        users = np.ones((len(queries), self._config.factors + 1), np.float32)  # one: what the bias is multiplied with
+        for row, user in zip(users, queries.windows.users.tolist(), strict=True):
+            row[:-1] = self.model.u_latents.get(user, nobody)
+        contexts = torch.from_numpy(users)
+        return Probabilities(self.columns[0], queries, contexts, self._vectors, self._known, self._shortlist.rows)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
@@ -104,6 +106,7 @@ class FactorizationExpert(Expert):
                 if other != item:
                     self._teach(user, other, 0)
         self._learned += count
+        self._shortlist.enter(events.items)
         self._mirror(np.union1d(events.items, negatives).tolist())
 
     def forget_items(self, dead: Mask) -> None:
@@ -112,9 +115,8 @@ class FactorizationExpert(Expert):
             self.model.i_latents.pop(row, None)
             self.model.i_biases.pop(row, None)
             self._vectors[row] = 0
-            self._biases[row] = 0
             self._known[row] = False
-        self._rows = 1 + int(np.flatnonzero(self._known).max(initial=0))
+        self._shortlist.forget(dead)
 
     def forget_users(self, dead: Mask) -> None:
         """See Expert."""
@@ -128,6 +130,7 @@ class FactorizationExpert(Expert):
         return {
             "learned": np.array([self._learned], np.int64),
             "mean": np.array([model.global_mean.n, model.global_mean.get()]),
+            **nest("shortlist", self._shortlist.state()),
             **nest("users", _entries(model.u_latents, model.u_biases)),
             **nest("items", _entries(model.i_latents, model.i_biases)),
         }
@@ -146,6 +149,7 @@ class FactorizationExpert(Expert):
         self._grow(1 + max(items, default=0))
         self._known[items] = True
         self._mirror(items)
+        self._shortlist.restore(pick("shortlist", state))
 
     def _teach(self, user: int, item: int, label: int) -> None:
         self.model.learn_one(user, item, label)  # type: ignore[no-untyped-call]  # River leaves it untyped
@@ -172,15 +176,13 @@ class FactorizationExpert(Expert):
         self._known = grown(self._known, rows)
         added = len(self._known) - held
         if added:
-            self._vectors = torch.cat([self._vectors, torch.zeros(added, self._config.factors)])
-            self._biases = torch.cat([self._biases, torch.zeros(added)])
-        self._rows = max(self._rows, rows)
+            self._vectors = torch.cat([self._vectors, torch.zeros(added, self._config.factors + 1)])
 
     def _mirror(self, items: list[int]) -> None:
         """Copy the model's vectors and biases of known item rows."""
         if items:
-            self._vectors[items] = torch.from_numpy(np.array([self.model.i_latents[row] for row in items])).float()
-            self._biases[items] = torch.tensor([self.model.i_biases[row] for row in items], dtype=torch.float32)
+            vectors = [[*self.model.i_latents[row], self.model.i_biases[row]] for row in items]
+            self._vectors[items] = torch.tensor(vectors, dtype=torch.float32)
 
 
 def _entries(vectors: dict[Hashable, Doubles], biases: dict[Hashable, float]) -> State:

@@ -33,6 +33,7 @@ from models.numerics import fix_numerics
 from models.replay import Examples, Inputs, ReplayBuffer, inputs_of
 from models.rows import ItemVectors
 from models.sequence import SequenceConfig, SequenceEncoder
+from models.shortlist import Shortlist
 from stream.snapshots import State, nest, pick
 
 _BIRTH_SCALE = 0.2
@@ -48,6 +49,7 @@ class TrainingConfig:
     batch: int = 32  # live examples of an update; as many old ones are added
     replay_capacity: int = 20_000  # examples
     softmax_rows: int = 4_096  # catalogues up to this size are never sampled
+    scored: int = 4_096  # items scored for every list, beside its candidates
     vector_rate: float = 0.01
     network_rate: float = 0.001
     largest_gradient: float = 1.0  # norm of all gradients of an update together
@@ -83,6 +85,7 @@ class SequenceExpert(Expert):
         self._moments = (torch.zeros_like(self._weights), torch.zeros_like(self._weights))
         self._items = ItemVectors(self._network.width, self._training.vector_rate)
         self._replay = ReplayBuffer(self._training.replay_capacity, self._network.window)
+        self._shortlist = Shortlist(self._training.scored)
         self._waiting = 0  # newest examples of the buffer, not yet part of an update
         self._credit = 0.0  # part of an event that the training share has saved up, in [0, 1)
         self.updates = 0
@@ -99,8 +102,8 @@ class SequenceExpert(Expert):
         inputs = inputs_of(queries.windows, self._network.window)
         with torch.inference_mode():
             contexts = self._contexts(inputs, self._items.vectors, inputs.items, self._valid(inputs.items))
-            logits = contexts @ self._items.vectors.T
-        return Probabilities(self.columns[0], queries, logits, self._items.known)
+        vectors, known, scored = self._items.vectors, self._items.known, self._shortlist.rows
+        return Probabilities(self.columns[0], queries, contexts, vectors, known, scored)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
@@ -120,6 +123,7 @@ class SequenceExpert(Expert):
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
         self._items.forget(dead)
+        self._shortlist.forget(dead)
         self._forget_examples(items=dead, users=np.zeros(0, np.bool_))
 
     def forget_users(self, dead: Mask) -> None:
@@ -135,6 +139,7 @@ class SequenceExpert(Expert):
             "first_moments": self._moments[0].numpy().copy(),
             "second_moments": self._moments[1].numpy().copy(),
             **nest("items", self._items.state()),
+            **nest("shortlist", self._shortlist.state()),
             **nest("replay", self._replay.state()),
         }
 
@@ -143,6 +148,7 @@ class SequenceExpert(Expert):
         self.updates, self.skipped, self._waiting = (int(count) for count in state["counters"])
         self._credit, self.loss = (float(value) for value in state["fractions"])
         self._items.restore(pick("items", state))
+        self._shortlist.restore(pick("shortlist", state))
         self._replay.restore(pick("replay", state))
         tables = (self._weights, *self._moments)
         for table, name in zip(tables, ("weights", "first_moments", "second_moments"), strict=True):
@@ -221,6 +227,7 @@ class SequenceExpert(Expert):
         self.loss = float(loss.detach())
         adam_step(self._weights, gradient * clip, *self._moments, self.updates, self._training.network_rate)
         self._items.update(rows, started.detach(), row_gradients * clip)
+        self._shortlist.enter(examples.targets[:batch][::-1])  # live ones, oldest first
 
     def _others(self, met: Places, bits: npt.NDArray[np.uint64]) -> tuple[Places, float]:
         """Known rows beside `met`, or a sample of them where they are too many; and how many each stands for."""
