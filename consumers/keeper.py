@@ -21,8 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic, NamedTuple
 
+from consumers.core import P
 from consumers.observer import Observer
-from consumers.recovery import P, Saved, Standing, Task
+from consumers.recovery import Saved, Standing, Task
 from consumers.settings import State as StateSettings
 from stream.errors import SnapshotError
 from stream.snapshots import State, drop_before

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
+from consumers.core import Core
 from consumers.pipeline import Learned, Outputs
-from consumers.recovery import Core
 from stream.snapshots import State
 
 P_contra = TypeVar("P_contra", bound=Core, contravariant=True)

@@ -19,7 +19,7 @@ The service on Kafka, a follower of its journal, the brokerless backtest and the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 
 import msgspec
@@ -47,17 +47,24 @@ CONSUMED_NOTES = 4_000_000  # 32 MB: what is never offered again, of all users t
 _LISTS_AT_ONCE = 256  # bounds the memory of scoring, about 100 KiB a list
 
 
+Place = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
+
 class Decisions(msgspec.Struct, frozen=True):
-    """What depended on the clock or the load: journaled, so that every follower does the same.
+    """What depended on the clock, the load or an accident: journaled, so that every follower does the same.
 
     Records stamped before `publish_after_ms` are learned from, and answered only where they are requests.
     `training_share` is the part of the events, in [0, 1], that the network trains on. With `coalesce` a user gets one
-    list a batch, for the last event.
+    list a batch, for the last event. With `singly` the records went through one by one, without those in `skipped`:
+    a model had raised on the batch, and did on them.
     """
 
     publish_after_ms: int = 0
     training_share: float = 1.0
     coalesce: bool = False
+    singly: bool = False
+    skipped: tuple[Place, ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,6 +85,11 @@ class Outputs:
     key_mismatches: int = 0
     coalesced: int = 0
     unpublished: int = 0  # accepted events that got no list of their own, coalesced ones aside
+
+    def add(self, other: "Outputs") -> None:
+        """Take in what another batch sends out, behind what is there."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +177,10 @@ class Pipeline:
         """Answer a batch, which is in the order of `stream.clock.merge`; `learn` must follow before the next one."""
         cleaned = self._cleaner.clean(batch)
         outputs = self._counted(batch, cleaned)
-        outputs.dead = [self._dead_letter(decoded, error) for decoded, error in cleaned.rejected]
+        outputs.dead = [
+            self._buried(decoded, error, "clean" if decoded.error is None else "decode")
+            for decoded, error in cleaned.rejected
+        ]
         outputs.reasons = [error.reason for _, error in cleaned.rejected]
         accepted, crowd = self.admission.fitting(self._erase(cleaned.accepted, outputs))
         self._refuse(crowd, outputs)
@@ -213,6 +228,10 @@ class Pipeline:
             pending.list_ages_ms,
         )
 
+    def dead_letter(self, decoded: Decoded, error: Exception) -> OutputRecord:
+        """Return the dead letter of a record on which a model raised."""
+        return self._buried(decoded, error, "model")
+
     def state(self) -> State:
         """Return a copy of everything that decides future outputs; between `learn` and the next `recommend`."""
         if self._pending is not None:
@@ -248,11 +267,11 @@ class Pipeline:
             key_mismatches=sum(decoded.key_mismatch for decoded in batch),
         )
 
-    def _dead_letter(self, decoded: Decoded, error: Exception) -> OutputRecord:
+    def _buried(self, decoded: Decoded, error: Exception, stage: str) -> OutputRecord:
         return dead_letter(
             decoded.record,
             error,
-            stage="clean" if decoded.error is None else "decode",
+            stage=stage,
             application=self._application,
             version=self._version,
             group=self._application,
@@ -278,7 +297,7 @@ class Pipeline:
         error = MessageError("no_room", "One batch holds more users or items than windows.users or models.items allow.")
         for decoded in {one.decoded.record: one.decoded for one in crowd}.values():
             self._cleaner.take_back(decoded)
-            outputs.dead.append(self._dead_letter(decoded, error))
+            outputs.dead.append(self._buried(decoded, error, "clean"))
             outputs.reasons.append(error.reason)
 
     def _note_consumed(self, turns: Turns) -> Times:

@@ -6,6 +6,10 @@ the journal record that it stands on is in the journal, and when it was made und
 
 Three things must agree before anybody leads: the end of the journal, the committed offsets, and what the input log
 still holds. Where they do not, going on would lose or double something, and a RecoveryError names the mend.
+
+A batch is learned while its transaction commits, so the last one in the journal may be one on which a model raises as
+it is learned. Whoever recovers then learns it record by record, and owes a journal record that says so, with the dead
+letters of the records that were left out.
 """
 
 import logging
@@ -13,56 +17,22 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple
 
 import msgspec
 
-from consumers.pipeline import Decisions, Learned, Outputs
+from consumers.core import Done, P, done, done_singly
+from consumers.pipeline import Decisions, Outputs
 from stream import journal, snapshots
 from stream.clock import merge
 from stream.errors import RecoveryError, SnapshotError
-from stream.events import Decoded
-from stream.log import Log, Offsets, Record, TopicPartition
+from stream.log import Log, Offsets, TopicPartition
 from stream.snapshots import Manifest, State
 
 _log = logging.getLogger(__name__)
 
 _REBUILD = "springtide run --rebuild starts a new epoch from what the log still has"
 _THREADS = 1  # to which `models.numerics` binds every model
-
-
-class Reader(Protocol):
-    """Turns records into events."""
-
-    def decode(self, record: Record) -> Decoded:
-        """Read one record, without ever raising."""
-
-
-class Core(Protocol):
-    """The part of `consumers.pipeline.Pipeline` that recovery and the service drive."""
-
-    @property
-    def decoder(self) -> Reader:
-        """What reads the records."""
-
-    @property
-    def watermark_ms(self) -> int | None:
-        """How far event time has come."""
-
-    def recommend(self, batch: Sequence[Decoded], decisions: Decisions) -> Outputs:
-        """Answer a batch."""
-
-    def learn(self) -> Learned:
-        """Learn it."""
-
-    def state(self) -> State:
-        """Return a copy of the state."""
-
-    def restore(self, state: State) -> None:
-        """Take it back."""
-
-
-P = TypeVar("P", bound=Core)
 
 
 class Saved(NamedTuple):
@@ -83,6 +53,7 @@ class Standing(Generic[P]):
     journal_offset: int = -1  # of the last journal record
     erased: int = -1  # last batch of this epoch by which a user was erased
     restored: Saved | None = None  # the snapshot that the state comes from
+    redone: Done | None = None  # the last batch, where it was done otherwise than the journal says so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +114,28 @@ def recover(task: Task[P], went_on: Callable[[], None] = lambda: None) -> Standi
     RecoveryError
         When snapshot, journal, offsets and log disagree.
     """
+    try:
+        return _recovered(task, went_on, None)
+    except _UnlearnedError as error:
+        _log.exception("Batch %d is committed, and a model raises as it is learned.", error.sequence)
+        return _recovered(task, went_on, error.sequence)
+
+
+class _UnlearnedError(Exception):
+    """A model raised on the last batch of the journal, and the state is spoiled."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(sequence)
+        self.sequence = sequence
+
+
+def _recovered(task: Task[P], went_on: Callable[[], None], singly: int | None) -> Standing[P]:
+    """Do what `recover` says; the batch numbered `singly` record by record."""
     standing = _from_snapshot(task)
     epoch, journal_offset = _newest_epoch(task, standing)
     if standing is None or epoch > standing.epoch:
         standing = Standing(task.make(epoch), epoch, journal_offset=journal_offset - 1)
-    _follow(task, standing, went_on)
+    _follow(task, standing, went_on, singly)
     _check_agreement(task.log, standing)
     return standing
 
@@ -157,15 +145,6 @@ def next_epoch(task: Task[P]) -> Standing[P]:
     start, _ = task.log.journal_bounds()
     last = max((journal.decode(entry.value).epoch for entry in task.log.journal(start)), default=-1)
     return Standing(task.make(last + 1), epoch=last + 1)
-
-
-def learn_again(pipeline: Core, records: Sequence[Record], decisions: Decisions) -> Outputs:
-    """Do with records what the leader did with them; what comes of it was sent already."""
-    if not records:
-        return Outputs()
-    outputs = pipeline.recommend(merge([pipeline.decoder.decode(record) for record in records]), decisions)
-    pipeline.learn()
-    return outputs
 
 
 def _from_snapshot(task: Task[P]) -> Standing[P] | None:
@@ -229,19 +208,52 @@ def _newest_epoch(task: Task[P], standing: Standing[P] | None) -> tuple[int, int
     return epoch, begin
 
 
-def _follow(task: Task[P], standing: Standing[P], went_on: Callable[[], None]) -> None:
+def _follow(task: Task[P], standing: Standing[P], went_on: Callable[[], None], singly: int | None) -> None:
     """Bring `standing` to the end of the journal."""
     start, _ = task.log.journal_bounds()
-    for entry in task.log.journal(max(start, standing.journal_offset + 1)):
-        record = journal.decode(entry.value)
+    records = (
+        (entry.offset, journal.decode(entry.value))
+        for entry in task.log.journal(max(start, standing.journal_offset + 1))
+    )
+    due = next(records, None)
+    while due is not None:
+        (offset, record), due = due, next(records, None)
         _check_succession(standing, record, task.log.inputs())
-        decisions = msgspec.convert(record.decisions, Decisions)
-        if learn_again(standing.pipeline, task.log.read(record.ranges), decisions).erased:
+        if _learn_again(task, standing, record, None if due is None else due[1], singly).erased:
             standing.erased = standing.sequence
         standing.sequence += 1
         standing.offsets.update({source: end for source, (_, end) in record.ranges.items()})
-        standing.journal_offset = entry.offset
+        standing.journal_offset = offset
         went_on()
+
+
+def _learn_again(
+    task: Task[P],
+    standing: Standing[P],
+    record: journal.JournalRecord,
+    following: journal.JournalRecord | None,
+    singly: int | None,
+) -> Outputs:
+    """Do what the leader did with a batch; what comes of it was sent already."""
+    records, pipeline = task.log.read(record.ranges), standing.pipeline
+    if not records:
+        return Outputs()
+    batch = merge([pipeline.decoder.decode(one) for one in records])
+    amended = None if following is None else following.before
+    decisions = msgspec.convert(record.decisions if amended is None else amended, Decisions)
+    if following is None and record.sequence == singly:
+        standing.redone = done_singly(pipeline, batch, decisions)
+        return standing.redone.outputs
+    try:
+        return done(pipeline, batch, decisions)
+    except Exception as error:
+        if following is None:
+            raise _UnlearnedError(record.sequence) from error
+        message = (
+            f"Batch {record.sequence} of epoch {record.epoch} raises {type(error).__name__} here, and did not where it "
+            f"was learned: start it again with the version that learned it. If it stays so, {_REBUILD}."
+        )
+        raise RecoveryError(message) from error
 
 
 def _check_succession(standing: Standing[P], record: journal.JournalRecord, inputs: Sequence[TopicPartition]) -> None:

@@ -9,8 +9,10 @@ One round of the loop:
    batch meanwhile. Nothing is polled before both are done.
 4. Now and then: look at the backlog, take a snapshot (`keeper`).
 
-When the lease is lost or the outcome of a commit is not known, the state is thrown away and built again from what is
-committed, which is the same road as a start: acquire the lease, restore a snapshot, follow the journal, lead.
+When the lease is lost, the outcome of a commit is not known or a model has raised, the state is thrown away and built
+again from what is committed, which is the same road as a start: acquire the lease, restore a snapshot, follow the
+journal, lead. What a model raised on is then done record by record (`core`); a record on which it raises again is a
+dead letter.
 """
 
 import logging
@@ -25,11 +27,12 @@ from typing import Generic
 
 import msgspec
 
+from consumers.core import Done, P, Raised, done_singly
 from consumers.endpoint import Endpoint
 from consumers.keeper import Keeper
 from consumers.observer import Observer
 from consumers.pipeline import Decisions, Outputs, Pipeline
-from consumers.recovery import P, Standing, Task, next_epoch, recover
+from consumers.recovery import Standing, Task, next_epoch, recover
 from consumers.rehearsal import rehearse
 from consumers.settings import Settings
 from consumers.shedding import TrainingShare
@@ -56,6 +59,14 @@ _LIVE_S = 120.0
 
 class _StopAskedError(Exception):
     """Somebody wants the service to end while it recovers."""
+
+
+class _ModelRaisedError(Exception):
+    """A model raised on a batch, which ended at `offsets`; the state is spoiled."""
+
+    def __init__(self, offsets: Offsets) -> None:
+        super().__init__(offsets)
+        self.offsets = offsets
 
 
 class Service(Generic[P]):
@@ -93,6 +104,7 @@ class Service(Generic[P]):
         self._beat_s = time.monotonic()
         self._leads = False
         self._batches = 0  # committed by this process
+        self._suspect: Offsets = {}  # what ends before these is done record by record
         self._share = TrainingShare(settings.models.training_share, settings.batch.max_records)
         self._committer = ThreadPoolExecutor(1, "springtide-commit")
         self._keeper = Keeper(task, settings.state, observer, now_ms)
@@ -135,6 +147,9 @@ class Service(Generic[P]):
                     if isinstance(error, CommitInDoubtError) and doubts >= _DOUBTS_IN_A_ROW:
                         raise
                     _log.warning("%s", error)
+                except _ModelRaisedError as error:
+                    _log.exception("A model has raised: the state is recovered, and the batch done record by record.")
+                    self._suspect = error.offsets
                 finally:
                     self._take_role(leads=False)
                     self._keeper.wait()
@@ -155,6 +170,8 @@ class Service(Generic[P]):
         else:
             self._begin_epoch(standing)
         self._rebuild = False
+        if standing.redone is not None:
+            self._amend(standing, standing.redone)
         self._task.log.seek(standing.offsets)
         self._observer.restored(time.monotonic() - started)
         return standing
@@ -177,6 +194,24 @@ class Service(Generic[P]):
         record = self._record(standing, {source: (start, start) for source, start in starts.items()}, self._decided())
         standing.journal_offset = log.commit([], journal.encode(record), starts)
         standing.sequence, standing.offsets = 1, starts
+
+    def _amend(self, standing: Standing[P], redone: Done) -> None:
+        """Commit how the last batch was done after all, so that every follower does it so, and what it left out."""
+        standing.redone = None
+        nothing = {source: (offset, offset) for source, offset in standing.offsets.items()}
+        record = self._record(standing, nothing, self._decided(), redone.decisions)
+        outputs = Outputs()
+        self._bury(standing.pipeline, redone.raised, outputs)
+        standing.journal_offset, committed_ms = self._commit(outputs, journal.encode(record), standing.offsets)
+        standing.sequence += 1
+        self._observer.answered(outputs, [one.decoded.record.timestamp_ms for one in redone.raised], committed_ms)
+
+    def _bury(self, pipeline: P, raised: Sequence[Raised], outputs: Outputs) -> None:
+        for decoded, error in raised:
+            _log.error("A model raised on offset %d of %s partition %d.", decoded.record.offset, *decoded.record.source,
+                       exc_info=error)  # fmt: skip
+            outputs.dead.append(pipeline.dead_letter(decoded, error))
+            outputs.reasons.append(type(error).__name__)
 
     def _add_new_partitions(self, standing: Standing[P]) -> None:
         for source, (start, _) in self._task.log.bounds().items():
@@ -230,26 +265,53 @@ class Service(Generic[P]):
     def _process(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
         """Answer, commit and learn one batch."""
         decisions = self._decided()
-        with self._observer.stage("recommend"):
-            outputs = standing.pipeline.recommend(batch, decisions)
         ranges = _ranges(standing.offsets, batch)
         offsets = {source: end for source, (_, end) in ranges.items()}
+        if any(standing.offsets[source] < end for source, end in self._suspect.items()):
+            self._process_singly(standing, batch, decisions, ranges)
+            return
+        with self._observer.stage("recommend"), _noticing(offsets):
+            outputs = standing.pipeline.recommend(batch, decisions)
         record = journal.encode(self._record(standing, ranges, decisions))
         committing = self._committer.submit(self._commit, outputs, record, offsets)
         try:
-            with self._observer.stage("learn"):
+            with self._observer.stage("learn"), _noticing(offsets):
                 learned = standing.pipeline.learn()
         finally:
-            journal_offset, committed_ms = committing.result()
+            committed = committing.result()
+        self._go_on(standing, batch, offsets, outputs, committed)
+        self._observer.learned(learned)
+
+    def _process_singly(
+        self, standing: Standing[P], batch: Sequence[Decoded], decisions: Decisions, ranges: Ranges
+    ) -> None:
+        """Answer and learn a batch record by record, then commit it."""
+        with self._observer.stage("singly"):
+            result = done_singly(standing.pipeline, batch, decisions)
+        self._bury(standing.pipeline, result.raised, result.outputs)
+        offsets = {source: end for source, (_, end) in ranges.items()}
+        record = journal.encode(self._record(standing, ranges, result.decisions))
+        self._go_on(standing, batch, offsets, result.outputs, self._commit(result.outputs, record, offsets))
+        for learned in result.learned:
+            self._observer.learned(learned)
+
+    def _go_on(
+        self,
+        standing: Standing[P],
+        batch: Sequence[Decoded],
+        offsets: Offsets,
+        outputs: Outputs,
+        committed: tuple[int, int],
+    ) -> None:
+        """Take note that a batch is committed and learned."""
         if outputs.erased:
             standing.erased = standing.sequence
             self._keeper.erased(standing.sequence)
+        standing.journal_offset, committed_ms = committed
         standing.sequence += 1
         standing.offsets.update(offsets)
-        standing.journal_offset = journal_offset
         self._batches += 1
         self._observer.answered(outputs, [one.record.timestamp_ms for one in batch], committed_ms)
-        self._observer.learned(learned)
 
     def _commit(self, outputs: Outputs, record: bytes, offsets: Offsets) -> tuple[int, int]:
         """Return where the journal record stands, and when it was committed."""
@@ -264,13 +326,16 @@ class Service(Generic[P]):
             coalesce=self._settings.publish.coalesce,
         )
 
-    def _record(self, standing: Standing[P], ranges: Ranges, decisions: Decisions) -> journal.JournalRecord:
+    def _record(
+        self, standing: Standing[P], ranges: Ranges, decisions: Decisions, before: Decisions | None = None
+    ) -> journal.JournalRecord:
         return journal.JournalRecord(
             application=self._task.application,
             epoch=standing.epoch,
             sequence=standing.sequence,
             covered=journal.covered(ranges),
             decisions=msgspec.to_builtins(decisions),
+            before=None if before is None else msgspec.to_builtins(before),
         )
 
     def _look(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
@@ -282,6 +347,15 @@ class Service(Generic[P]):
         self._observer.behind(backlog, oldest_ms, self._now_ms())
         self._observer.trains(self._share.now)
         self._observer.stands(standing.pipeline)
+
+
+@contextmanager
+def _noticing(offsets: Offsets) -> Iterator[None]:
+    """Notice what a model raises on the batch that ends at `offsets`."""
+    try:
+        yield
+    except Exception as error:
+        raise _ModelRaisedError(offsets) from error
 
 
 def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:

@@ -41,6 +41,9 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
         What the batch has read, sorted by topic and partition; the next record goes on where this one ends.
     decisions
         What the pipeline needs besides the records, as plain values.
+    before
+        What was decided of the batch before this one, where that turned out only when it was committed: a model raised
+        while it was learned. It holds in place of what the batch's own record says.
     """
 
     application: str
@@ -48,6 +51,7 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     covered: tuple[Covered, ...]
     decisions: dict[str, Any]
+    before: dict[str, Any] | None = None
     schema: str = SCHEMA
 
     @property

@@ -1,87 +1,23 @@
 """What is left of an erased user on disk, after a service that runs the whole pipeline."""
 
-import threading
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from consumers.pipeline import Outputs, Pipeline
-from consumers.recovery import Task
-from consumers.service import Service
-from consumers.settings import Settings
 from stream import snapshots
-from stream.memory import MemoryBroker, MemoryLog
 from stream.recommendations import RECEIPT_HEADER, Receipt
-from tests.consumers.stream import MINUTE, NOON, round_robin
-from tests.consumers.toy import Notes
+from tests.consumers.bench import WholeBench
 
-PATIENCE_S = 120
 SOMEBODY = "somebody-in-particular"
 
 
-class _Notes(Notes):
-    """Takes it that what was erased within a batch is not answered."""
-
-    def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
-        assert len(timestamps_ms) >= len(outputs.lists)
-
-
-class Bench:
-    """The whole pipeline on a log in memory, one process after the other."""
-
-    def __init__(self, folder: Path, **state: str) -> None:
-        self.settings = Settings.model_validate(
-            {"input": {"topic": "in"}, "publish": {"topic": "out"}, "state": {"dir": folder, **state}}
-        )
-        self.broker = MemoryBroker("in", 1)
-        self._events = 0
-
-    def produce(self, *bodies: Mapping[str, object]) -> None:
-        for body in bodies:
-            time_ms = NOON + self._events * MINUTE
-            value = msgspec.json.encode({"event_time": time_ms, "event_id": f"e{self._events}", **body})
-            self.broker.append(self.broker.sources[0], value, timestamp_ms=time_ms)
-            self._events += 1
-
-    def walk(self, rounds: int) -> None:
-        self.produce(*(dict(zip(("user_id", "item_id"), pair.split(), strict=True)) for pair in round_robin(rounds)))
-
-    def run(self) -> Pipeline:
-        """Run until all is read, and stop; return the pipeline as it was then."""
-        made: list[Pipeline] = []
-
-        def make(epoch: int) -> Pipeline:
-            made.append(Pipeline(self.settings, epoch))
-            return made[-1]
-
-        task = Task(MemoryLog(self.broker), "springtide", "", self.settings.state.dir, make)
-        notes = _Notes(self.broker.changed)
-        service = Service(task, self.settings, notes)
-        thread = threading.Thread(target=service.run)
-        thread.start()
-        with self.broker.changed:
-            assert self.broker.changed.wait_for(lambda: notes.roles == [True] and self._caught_up(), PATIENCE_S)
-        service.stop()
-        thread.join(PATIENCE_S)
-        return made[-1]
-
-    def _caught_up(self) -> bool:
-        return all(self.broker.committed.get(source) == end for source, (_, end) in self.broker.bounds().items())
-
-    def files(self) -> dict[str, bytes]:
-        """All bytes of all files in the folder of snapshots."""
-        folder = self.settings.state.dir
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path / "state", snapshot_every="0s", erase_within="0s")
+def bench(tmp_path: Path) -> WholeBench:
+    return WholeBench(tmp_path / "state", snapshot_every="0s", erase_within="0s")
 
 
-def test_no_file_of_any_snapshot_holds_an_erased_user(bench: Bench) -> None:
+def test_no_file_of_any_snapshot_holds_an_erased_user(bench: WholeBench) -> None:
     bench.walk(10)
     bench.produce(*({"user_id": SOMEBODY, "item_id": item} for item in "abcabdab"))
     bench.produce({"user_id": SOMEBODY, "item_id": "c", "event_type": "skip"})
@@ -105,7 +41,7 @@ def test_no_file_of_any_snapshot_holds_an_erased_user(bench: Bench) -> None:
     assert not any(SOMEBODY.encode() in value for value in bench.broker.journal)
 
 
-def test_what_was_written_by_row_is_blank_where_the_user_was(bench: Bench) -> None:
+def test_what_was_written_by_row_is_blank_where_the_user_was(bench: WholeBench) -> None:
     bench.walk(10)
     bench.produce(*({"user_id": SOMEBODY, "item_id": item} for item in "abcabdab"))
     bench.produce({"user_id": SOMEBODY, "item_id": "c", "event_type": "skip"})
@@ -128,7 +64,7 @@ def test_what_was_written_by_row_is_blank_where_the_user_was(bench: Bench) -> No
     assert after["admission.users.last_used"][row] == -1
 
 
-def test_a_start_makes_up_for_what_a_crash_left_behind(bench: Bench, tmp_path: Path) -> None:
+def test_a_start_makes_up_for_what_a_crash_left_behind(bench: WholeBench, tmp_path: Path) -> None:
     bench.produce({"user_id": SOMEBODY, "item_id": "a"}, {"user_id": SOMEBODY, "item_id": "b"})
     bench.run()
     (tmp_path / "state").rename(tmp_path / "away")
@@ -144,7 +80,7 @@ def test_a_start_makes_up_for_what_a_crash_left_behind(bench: Bench, tmp_path: P
     assert not any(SOMEBODY.encode() in data for data in bench.files().values())
 
 
-def test_a_recovery_without_snapshots_erases_again_by_the_order_of_the_log(bench: Bench, tmp_path: Path) -> None:
+def test_a_recovery_without_snapshots_erases_again_by_the_order_of_the_log(bench: WholeBench, tmp_path: Path) -> None:
     bench.produce({"user_id": SOMEBODY, "item_id": "a"}, {"user_id": SOMEBODY, "item_id": "b"})
     bench.produce({"type": "erase", "user_id": SOMEBODY})
     bench.walk(2)

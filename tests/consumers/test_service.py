@@ -1,97 +1,16 @@
 import json
 import threading
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from consumers.recovery import recover
-from consumers.service import Service
-from consumers.settings import Settings
 from stream import journal, snapshots
 from stream.errors import CommitInDoubtError, RecoveryError
 from stream.log import TopicPartition
 from stream.memory import CrashedError, Fault, MemoryBroker, MemoryLog
-from tests.consumers.toy import Notes, Toy, toy_settings, toy_task
-
-PATIENCE_S = 60
-
-
-class Bench:
-    """One broker in memory and the processes that come and go on it."""
-
-    def __init__(self, folder: Path, **sections: dict[str, object]) -> None:
-        self.settings: Settings = toy_settings("", folder, **sections)
-        self.broker = MemoryBroker("in", 2)
-        self.made: list[Toy] = []
-        self.notes = Notes(self.broker.changed)
-
-    def produce(self, count: int) -> None:
-        """Events whose times alternate between the partitions, and every tenth of them unreadable."""
-        for number in range(count):
-            source = self.broker.sources[number % 2]
-            event = {"user_id": f"u{number % 5}", "item_id": "i", "event_time": 1_700_000_000_000 + number * 1000}
-            value = b"not json" if number % 10 == 9 else json.dumps(event).encode()
-            self.broker.append(source, value, b"key", timestamp_ms=1_700_000_000_000 + number)
-
-    def service(self, *, rebuild: bool = False) -> Service[Toy]:
-        task = toy_task(MemoryLog(self.broker), self.settings, self.made)
-        return Service(task, self.settings, self.notes, rebuild=rebuild, now_ms=lambda: 1_700_000_010_000)
-
-    def run_until(self, done: Callable[[], bool], *, rebuild: bool = False) -> BaseException | None:
-        """Run one process until `done`; what it died of, if it did."""
-        service = self.service(rebuild=rebuild)
-        died: list[BaseException] = []
-
-        def live() -> None:
-            try:
-                service.run()
-            except BaseException as error:
-                died.append(error)
-            finally:
-                with self.broker.changed:
-                    self.broker.changed.notify_all()
-
-        thread = threading.Thread(target=live)
-        thread.start()
-        with self.broker.changed:
-            assert self.broker.changed.wait_for(lambda: died or done(), PATIENCE_S)
-        service.stop()
-        thread.join(PATIENCE_S)
-        self.broker.expire_lease()
-        return died[0] if died else None
-
-    def caught_up(self) -> bool:
-        return all(self.broker.committed.get(source) == end for source, (_, end) in self.broker.bounds().items())
-
-    def epochs(self) -> set[int]:
-        return {journal.decode(value).epoch for value in self.broker.journal}
-
-    def check(self) -> None:
-        """Every input has one output, no two are the same, and the journal leads to the leader's state."""
-        lists = self.broker.records("out")
-        answered = Counter((record.partition, json.loads(record.value or b"")["offset"]) for record in lists)
-        dead = self.broker.records("in.dlq")
-        for record in dead:
-            headers = dict(record.headers)
-            answered[record.partition, int(headers["__springtide.errors.offset"] or b"")] += 1
-        offsets = [(source.partition, n) for source, (_, end) in self.broker.bounds().items() for n in range(end)]
-        assert answered == Counter(offsets)
-        assert {record.value for record in dead} <= {b"not json"}
-        identities = Counter(json.loads(record.value or b"")["rec_id"] for record in lists)
-        assert identities.total() == len(identities)
-        self.check_state()
-
-    def check_state(self) -> None:
-        """The journal, followed from its beginning without a snapshot, leads to the state of the last leader."""
-        leader = self.made[-1]
-        log = MemoryLog(self.broker)
-        assert log.acquire(lambda: False)
-        nowhere = self.settings.model_copy(update={"state": self.settings.state.model_copy(update={"dir": Path("/x")})})
-        followed = recover(toy_task(log, nowhere, [])).pipeline
-        log.close()
-        assert snapshots.state_hash(followed.state()) == snapshots.state_hash(leader.state())
+from tests.consumers.bench import PATIENCE_S, Bench
+from tests.consumers.toy import Notes
 
 
 @pytest.fixture
@@ -216,7 +135,8 @@ def test_decisions_of_the_clock_are_journaled(tmp_path: Path) -> None:
     bench = Bench(tmp_path, publish={"max_age": "10s", "coalesce": True}, models={"training_share": 0.5})
     bench.produce(4)
     bench.run_until(bench.caught_up)
-    decided = {"publish_after_ms": 1_700_000_000_000, "training_share": 0.5, "coalesce": True}
+    by_the_clock = {"publish_after_ms": 1_700_000_000_000, "training_share": 0.5, "coalesce": True}
+    decided = by_the_clock | {"singly": False, "skipped": []}
     assert [journal.decode(value).decisions for value in bench.broker.journal] == [decided] * len(bench.broker.journal)
     bench.check_state()
 

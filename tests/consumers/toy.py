@@ -20,7 +20,7 @@ from consumers.recovery import Task
 from consumers.service import Service, stopping_on_signals
 from consumers.settings import Settings
 from stream.dead_letters import dead_letter
-from stream.events import Decoded, Decoder, Erase
+from stream.events import Decoded, Decoder, Erase, Interaction
 from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
 from stream.log import Log, OutputRecord
@@ -29,6 +29,7 @@ from stream.snapshots import State
 from stream.topics import ensure_topics
 
 ROOT = Path(__file__).parents[2]
+RAISES_IN_RECOMMEND, RAISES_IN_LEARN = "raises in recommend", "raises in learn"
 
 
 class Toy:
@@ -44,9 +45,11 @@ class Toy:
         self._epoch = epoch
         self._hash = b"\0" * 32
         self._pending = b""
+        self._raises = False
 
     def recommend(self, batch: Sequence[Decoded], decisions: Decisions) -> Outputs:
         outputs = Outputs()
+        self._hash = hashlib.sha256(b"half" + self._hash).digest()
         for decoded in batch:
             record = decoded.record
             if decoded.error is not None:
@@ -56,6 +59,9 @@ class Toy:
                 )
                 outputs.reasons.append(decoded.error.reason)
                 continue
+            event = decoded.events[0]
+            if isinstance(event, Interaction) and event.item_id == RAISES_IN_RECOMMEND:
+                raise ZeroDivisionError(event.item_id)
             self.times_ms.append(decoded.time_ms)
             outputs.erased += isinstance(decoded.events[0], Erase)
             name = self._settings.application.name
@@ -68,16 +74,26 @@ class Toy:
             outputs.lists.append(
                 OutputRecord(self._settings.publish.topic, record.partition, key, json.dumps(body).encode())
             )
+        self._raises = any(
+            isinstance(event, Interaction) and event.item_id == RAISES_IN_LEARN for one in batch for event in one.events
+        )
         self.decisions.append(decisions)
         places = [(one.record.partition, one.record.offset) for one in batch]
         self._pending = repr((places, decisions)).encode()
         return outputs
 
     def learn(self) -> Learned:
+        self._hash = hashlib.sha256(b"more" + self._hash).digest()
+        if self._raises:
+            raise FloatingPointError(RAISES_IN_LEARN)
         self.batches += 1
         self._hash = hashlib.sha256(self._hash + self._pending).digest()
         rows, times = np.zeros(0, np.int32), np.zeros(0, np.int64)
         return Learned(rows, rows, times, np.zeros((0, 1), np.int32), rows.astype(np.bool_), rows, times)
+
+    def dead_letter(self, decoded: Decoded, error: Exception) -> OutputRecord:
+        name = self._settings.application.name
+        return dead_letter(decoded.record, error, stage="model", application=name, version="1", group=name)
 
     def state(self) -> State:
         return {"hash": np.frombuffer(self._hash, np.uint8).copy()}
