@@ -2,8 +2,7 @@
 
 One round of the loop:
 
-1. Poll, decode, and merge the partitions by event time. A partition that is known to hold records that have not come
-   yet is waited for, a bounded moment, because its next record may be the earliest of all.
+1. Poll, decode, and merge the partitions by event time (`intake`).
 2. Decide what depends on the clock, and recommend.
 3. Commit lists, dead letters, the journal record and the offsets in one transaction, in a thread of its own; learn the
    batch meanwhile. Nothing is polled before both are done.
@@ -29,6 +28,7 @@ import msgspec
 
 from consumers.core import Done, P, Raised, done_singly
 from consumers.endpoint import Endpoint
+from consumers.intake import Intake
 from consumers.keeper import Keeper
 from consumers.observer import Observer
 from consumers.pipeline import Decisions, Outputs, Pipeline
@@ -38,7 +38,6 @@ from consumers.settings import Settings
 from consumers.shedding import TrainingShare
 from consumers.telemetry import Telemetry
 from stream import journal
-from stream.clock import EventTimeMerge
 from stream.errors import CommitInDoubtError, LeaseLostError
 from stream.events import Decoded
 from stream.kafka import KafkaLog
@@ -47,12 +46,7 @@ from stream.topics import ensure_topics
 
 _log = logging.getLogger(__name__)
 
-_IDLE_POLL_MS = 200
-_GAP_POLL_MS = 20
-_MERGE_WAIT_S = 2.0  # for the records of a partition that is known to have some
-_MERGE_BYTES = 32 * 2**20  # of waiting records of one partition, before it is paused
 _LOOK_EVERY_S = 1.0
-_FIRST_BATCH = 32  # records; doubles with each batch, so that a backlog's first lists do not all come from empty models
 _DOUBTS_IN_A_ROW = 3  # rebuilding once more would not help
 _LIVE_S = 120.0
 
@@ -218,13 +212,14 @@ class Service(Generic[P]):
             standing.offsets.setdefault(source, start)
 
     def _lead(self, standing: Standing[P]) -> None:
-        merge = EventTimeMerge(standing.offsets)
+        log, batches, stopped = self._task.log, self._settings.batch, self._stopped.is_set
+        intake = Intake(log, standing.pipeline, standing.offsets, batches, self._observer, stopped)
         looked_s = time.monotonic()
         self._keeper.lead(standing)
         self._take_role(leads=True)
         _log.info("Leading from batch %d of epoch %d on.", standing.sequence, standing.epoch)
         while not self._stopped.is_set():
-            batch = self._next_batch(standing, merge)
+            batch = intake.next_batch(standing.sequence - 1)
             if batch:
                 self._process(standing, batch)
             self._beat_s = time.monotonic()
@@ -237,30 +232,6 @@ class Service(Generic[P]):
     def _take_role(self, *, leads: bool) -> None:
         self._leads = leads
         self._observer.leads(leads)
-
-    def _next_batch(self, standing: Standing[P], merge: EventTimeMerge) -> list[Decoded]:
-        """Return what comes next in event time; empty when nothing came for a moment."""
-        settled = self._settings.batch.max_records
-        limit = min(settled, _FIRST_BATCH << min(standing.sequence - 1, settled.bit_length()))
-        latency_s = self._settings.batch.latency.ms / 1000
-        waited_since = time.monotonic()
-        while not self._stopped.is_set():
-            waited_s = time.monotonic() - waited_since
-            if len(merge) >= limit or (len(merge) and waited_s >= latency_s):
-                behind = self._task.log.behind() if waited_s < _MERGE_WAIT_S else frozenset()
-                with self._observer.stage("merge"):
-                    if batch := merge.take(limit, behind):
-                        return batch
-            left_ms = round((latency_s - waited_s) * 1000) if len(merge) else _IDLE_POLL_MS
-            with self._observer.stage("poll"):
-                records = self._task.log.poll(left_ms if left_ms > 0 else _GAP_POLL_MS, merge.crowded(_MERGE_BYTES))
-            if not records and not len(merge):
-                return []
-            if not len(merge):
-                waited_since = time.monotonic()
-            with self._observer.stage("decode"):
-                merge.add(map(standing.pipeline.decoder.decode, records))
-        return []
 
     def _process(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
         """Answer, commit and learn one batch."""
@@ -278,8 +249,7 @@ class Service(Generic[P]):
             with self._observer.stage("learn"), _noticing(offsets):
                 learned = standing.pipeline.learn()
         finally:
-            committed = committing.result()
-        self._go_on(standing, batch, offsets, outputs, committed)
+            self._go_on(standing, batch, offsets, outputs, committing.result())
         self._observer.learned(learned)
 
     def _process_singly(
