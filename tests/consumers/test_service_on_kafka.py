@@ -10,11 +10,12 @@ from kafka.structs import TopicPartition as KafkaPartition
 
 from consumers.recovery import recover
 from stream.broker import EmbeddedBroker
+from stream.dead_letters import PREFIX
 from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
 from stream.kafka_headers import HeaderName
 from stream.topics import ensure_topics
-from tests.consumers.toy import Toy, leading, toy_settings, toy_task
+from tests.consumers.toy import RAISES_IN_LEARN, RAISES_IN_RECOMMEND, Toy, leading, toy_settings, toy_task
 
 EVENTS = 600
 PATIENCE_S = 100
@@ -102,3 +103,35 @@ def test_a_header_name_that_is_not_utf_8_stops_nothing(broker: EmbeddedBroker, p
     dead = answers[topics.dead_letters.name]
     assert dead.value == b"not json"
     assert (dead.headers[0][0].encode(), dead.headers[0][1]) == (raw, b"1")
+
+
+def test_a_model_that_raises_costs_its_records_only(broker: EmbeddedBroker, prefix: str, tmp_path: Path) -> None:
+    settings = toy_settings(prefix, tmp_path)
+    connection = Connection(broker.bootstrap)
+    topics = ensure_topics(connection, settings.topics())
+    marked = {20: RAISES_IN_LEARN, 33: RAISES_IN_RECOMMEND}
+    with KafkaProducer(**connection.settings()) as producer:
+        for number in range(60):
+            event = {"user_id": "u", "item_id": marked.get(number, "i"), "event_time": 1_700_000_000_000 + number}
+            producer.send(settings.input.topic, value=json.dumps(event).encode(), partition=number % 2)
+    reader = connection.consumer()
+    reader.assign(
+        [KafkaPartition(topic, n) for topic in (topics.output.name, topics.dead_letters.name) for n in (0, 1)]
+    )
+    reader.seek_to_beginning()
+
+    found: Counter[tuple[str, int]] = Counter()
+    deadline = time.monotonic() + PATIENCE_S
+    with leading(broker.bootstrap, prefix, tmp_path) as process:
+        while found.keys() != {("list", n) for n in range(60) if n != 33} | {("dead", 20), ("dead", 33)}:
+            assert time.monotonic() < deadline, f"{len(found)} answers came"
+            for partition, records in reader.poll(timeout_ms=1_000).items():
+                for record in records:
+                    if partition.topic == topics.output.name:
+                        found["list", 2 * json.loads(record.value)["offset"] + record.partition] += 1
+                    else:
+                        found["dead", 2 * int(dict(record.headers)[f"{PREFIX}offset"]) + record.partition] += 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    reader.close()
+    assert set(found.values()) == {1}
