@@ -71,6 +71,22 @@ def log1p32(x):
     return log32(more) + (x - (more - _ONE)) / more
 
 
+@kernel
+def exp_all(values):
+    """`exp32` of every entry of a contiguous array, in place."""
+    flat = values.reshape(-1)
+    for n in range(len(flat)):
+        flat[n] = exp32(flat[n])
+
+
+@kernel
+def log1p_all(values):
+    """`log1p32` of every entry of a contiguous array, in place."""
+    flat = values.reshape(-1)
+    for n in range(len(flat)):
+        flat[n] = log1p32(flat[n])
+
+
 def _bitcast(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
 

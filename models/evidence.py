@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import Column, Floats, Reading, Rows
+from models.elementary import log1p_all
 from stream.kernels import kernel
 
 FLOOR = 1e-4
@@ -75,8 +76,9 @@ class Evidence(Reading):
 
     def score(self, candidates: Rows) -> Floats:
         """See Reading."""
-        rows = max(self._item_rows, int(candidates.max(initial=-1)) + 1)
-        features: Floats = _log_features(self._starts, self._rows, self._scores, self._norms, candidates, rows)
+        features: Floats = _log_features(
+            self._starts, self._rows, self._scores, self._norms, candidates, self._item_rows
+        )
         return features
 
 
@@ -118,19 +120,17 @@ def _log_features(starts, rows, scores, norms, candidates, item_rows):
     queries, width = candidates.shape
     columns = scores.shape[1]
     features = np.zeros((queries, width, columns), np.float32)
-    place = np.full(item_rows, -1, np.int32)
+    place = np.empty(item_rows, np.int32)  # never filled: a place counts where the candidate standing there says so
+    floor = np.float32(FLOOR)
     for b in range(queries):
         for c in range(width):
-            if candidates[b, c] >= 0:
+            if 0 <= candidates[b, c] < item_rows:
                 place[candidates[b, c]] = c
         for n in range(starts[b], starts[b + 1]):
             c = place[rows[n]]
-            if c < 0:
-                continue
-            for e in range(columns):
-                if scores[n, e] > 0:
-                    features[b, c, e] = np.log1p(scores[n, e] / norms[b, e] / FLOOR)
-        for c in range(width):
-            if candidates[b, c] >= 0:
-                place[candidates[b, c]] = -1
+            if 0 <= c < width and candidates[b, c] == rows[n]:
+                for e in range(columns):
+                    if scores[n, e] > 0:
+                        features[b, c, e] = scores[n, e] / norms[b, e] / floor
+    log1p_all(features)
     return features

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import Floats, Rows
+from models.elementary import exp_all
 from stream.kernels import kernel
 from stream.snapshots import State
 
@@ -73,24 +74,26 @@ class Mixture:
 
 
 @kernel
-def _expert_shares(raw, size, tau, shares):
-    """Fill `shares` (C, K) with each expert's softmax; return which experts have evidence."""
+def _expert_shares(raw, size, tau, shares, totals):
+    """Fill `shares` (C, K) with what each expert gives the candidates, and `totals` (K,) with the sum of that.
+
+    Returns which experts have evidence. The best candidate is given 1.
+    """
     experts = raw.shape[1]
-    heard = np.zeros(experts, np.bool_)
-    for k in range(experts):
-        top = 0.0
-        for c in range(size):
-            top = max(top, raw[c, k])
-        heard[k] = top > 0
-        nothing = np.exp(-tau[k] * top)
-        total = 0.0
-        for c in range(size):
-            share = nothing if raw[c, k] == 0 else np.exp(tau[k] * (raw[c, k] - top))
-            shares[c, k] = share
-            total += share
-        for c in range(size):
-            shares[c, k] /= total
-    return heard
+    tops = np.zeros(experts, np.float32)
+    warmth = tau.astype(np.float32)
+    for c in range(size):
+        for k in range(experts):
+            tops[k] = raw[c, k] if raw[c, k] > tops[k] else tops[k]
+    for c in range(size):
+        for k in range(experts):
+            shares[c, k] = warmth[k] * (raw[c, k] - tops[k])
+    exp_all(shares[:size])
+    totals[:] = 0
+    for c in range(size):
+        for k in range(experts):
+            totals[k] += shares[c, k]
+    return tops > 0
 
 
 @kernel
@@ -111,16 +114,19 @@ def _predict(raw, sizes, x, gate, tau):
     queries, width, experts = raw.shape
     probabilities = np.zeros((queries, width), np.float32)
     parts = np.zeros((queries, width, experts), np.float32)
-    shares = np.empty((width, experts))
+    totals = np.empty(experts, np.float32)
     for b in range(queries):
-        heard = _expert_shares(raw[b], sizes[b], tau, shares)
-        pi = _gate_shares(x[b], gate, heard)
+        if sizes[b] == 0:
+            continue
+        heard = _expert_shares(raw[b], sizes[b], tau, parts[b], totals)
+        weights = (_gate_shares(x[b], gate, heard) / totals).astype(np.float32)
         for c in range(sizes[b]):
-            total = 0.0
             for k in range(experts):
-                part = pi[k] * shares[c, k]
-                parts[b, c, k] = part
-                total += part
+                parts[b, c, k] *= weights[k]
+        for c in range(sizes[b]):
+            total = np.float32(0)
+            for k in range(experts):
+                total += parts[b, c, k]
             probabilities[b, c] = total
     return probabilities, parts
 
@@ -128,28 +134,29 @@ def _predict(raw, sizes, x, gate, tau):
 @kernel
 def _learn(raw, sizes, x, targets, weights, gate, gate_squares, gate_average, tau, tau_squares):
     _, width, experts = raw.shape
-    shares = np.empty((width, experts))
+    shares = np.empty((width, experts), np.float32)
+    totals, expected = np.empty(experts, np.float32), np.empty(experts, np.float32)
     dropped = 0
     for b in range(len(targets)):
         target = targets[b]
         if target < 0:
             continue
-        heard = _expert_shares(raw[b], sizes[b], tau, shares)
+        heard = _expert_shares(raw[b], sizes[b], tau, shares, totals)
         pi = _gate_shares(x[b], gate, heard)
-        total = 0.0
-        for k in range(experts):
-            total += pi[k] * shares[target, k]
+        given = pi * (shares[target] / totals)
+        total = given.sum()
         if not (np.isfinite(total) and total > 0):
             dropped += 1
             continue
+        expected[:] = 0
+        for c in range(sizes[b]):
+            for k in range(experts):
+                expected[k] += shares[c, k] * raw[b, c, k]
         for k in range(experts):
             if not heard[k]:
                 continue
-            responsibility = pi[k] * shares[target, k] / total
-            expected = 0.0
-            for c in range(sizes[b]):
-                expected += shares[c, k] * raw[b, c, k]
-            step = weights[b] * responsibility * (raw[b, target, k] - expected)
+            responsibility = given[k] / total
+            step = weights[b] * responsibility * (raw[b, target, k] - expected[k] / totals[k])
             tau_squares[k] += step * step
             tau[k] = max(tau[k] + _TAU_RATE * step / np.sqrt(tau_squares[k]), _TAU_LEAST)
             for d in range(x.shape[1]):

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.elementary import log1p_all
 from models.tables import dead_rows, grown
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -198,14 +199,17 @@ def _lead(tables, limits, leaders, weights, starts, excluded):
 @kernel
 def _log_shares(tables, candidates, weights, totals):
     queries, width = candidates.shape
-    features = np.zeros((queries, width, tables.shape[1]), np.float32)
+    columns = tables.shape[1]
+    features = np.zeros((queries, width, columns), np.float32)
+    scales = np.empty(columns)
     for b in range(queries):
-        for column in range(tables.shape[1]):
-            t = tables[b, column]
-            if totals[t] <= 0:
-                continue
-            for c in range(width):
-                item = candidates[b, c]
-                if 0 <= item < len(weights):
-                    features[b, c, column] = np.log1p(max(weights[item, t], 0.0) / totals[t] / SHARE_FLOOR)
+        for column in range(columns):
+            total = totals[tables[b, column]]
+            scales[column] = 1 / (total * SHARE_FLOOR) if total > 0 else 0.0
+        for c in range(width):
+            item = candidates[b, c]
+            if 0 <= item < len(weights):
+                for column in range(columns):
+                    features[b, c, column] = max(weights[item, tables[b, column]], 0.0) * scales[column]
+    log1p_all(features)
     return features
