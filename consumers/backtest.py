@@ -5,7 +5,7 @@ whole catalogue may be ranked; the first tenth is warm-up and not measured. An i
 is one outside the candidates and one whose score is not a number; ties count against.
 
 Two qualities come out. *Prequential*: the rank of the event's item on the window just before it. *Published*: its place
-in the list that was last out for that user, before the event's batch.
+in the list that the user's event before it was answered with, as a subscriber has it (`consumers.subscriber`).
 """
 
 import time
@@ -19,6 +19,7 @@ import numpy as np
 from consumers.files import EventBatch, by_time
 from consumers.pipeline import Decisions, Learned, Pipeline
 from consumers.settings import Settings
+from consumers.subscriber import Subscriber
 from consumers.variants import Variant
 from models.base import Mask, Rows
 from models.lateness import DeferredRecommender
@@ -38,7 +39,7 @@ _FEWEST = 10
 class Trial:
     """What one run has shown of n events, in the order in which they were learned.
 
-    `ranks` (n, S) are prequential, by the `scorers`; `published` (n,) are the places in the lists that were out.
+    `ranks` (n, S) are prequential, by the `scorers`; `published` (n,) are the places in the lists that users had.
     """
 
     stream: Stream
@@ -93,13 +94,14 @@ def backtest(
     recommender = variant.recommender(settings, sum(map(len, parts)))
     pipeline = Pipeline(settings, recommender=recommender)
     decisions = Decisions(training_share=settings.models.training_share)
-    record = _Record(pipeline)
+    subscriber, record = Subscriber(settings.events.policy()), _Record(pipeline)
     reasons: Counter[str] = Counter()  # of the events that are rejected
     started = time.perf_counter()
     for period in variant.periods(_decoded(pipeline, settings, parts)):
         while records := list(islice(period, batch)):
-            reasons.update(pipeline.recommend(records, decisions).reasons)
-            record.add(pipeline.learn())
+            outputs = pipeline.recommend(records, decisions)
+            reasons.update(outputs.reasons)
+            record.add(pipeline.learn(), subscriber.read(records, outputs.lists))
             progress(len(records))
         if isinstance(recommender, DeferredRecommender):
             recommender.catch_up()
@@ -120,29 +122,30 @@ class _Record:
         self._pipeline = pipeline
         self._users: dict[str, int] = {}
         self._items: dict[str, int] = {}
-        self._parts: list[tuple[Rows, Rows, Learned]] = []
+        self._parts: list[tuple[Rows, Rows, Learned, Ranks]] = []
 
     def __len__(self) -> int:
-        return sum(len(users) for users, _, _ in self._parts)
+        return sum(len(published) for *_, published in self._parts)
 
-    def add(self, learned: Learned) -> None:
+    def add(self, learned: Learned, published: Ranks) -> None:
         users, items = self._pipeline.admission.users, self._pipeline.admission.items
         self._parts.append(
             (
                 _numbers(self._users, [users.id_of(row) for row in learned.users.tolist()]),
                 _numbers(self._items, [items.id_of(row) for row in learned.items.tolist()]),
                 learned,
+                published,
             )
         )
 
     def trial(self, rejected: int, seconds: float) -> Trial:
-        users, items, learned = zip(*self._parts, strict=True)
+        users, items, learned, published = zip(*self._parts, strict=True)
         times_ms = np.concatenate([part.times_ms for part in learned])
         return Trial(
             Stream(np.concatenate(users), np.concatenate(items), times_ms),
             self._pipeline.recommender.scorers,
             np.concatenate([part.ranks for part in learned]),
-            np.concatenate([part.published for part in learned]),
+            np.concatenate(published),
             rejected,
             seconds,
         )
