@@ -19,7 +19,10 @@ def scorer_table(figures: Figures) -> Table:
         return _table(caption, ["scorer", *_METRICS], rows)
     runs = figures["seeds"]
     rows = [
-        (name, [f"{of_one[key]['mean']:.4f} ± {of_one[key]['spread']:.4f}" for key in _METRICS.values()])
+        (
+            name,
+            [f"{of_one[key]['mean']:.4f} ±{of_one[key]['spread']:.4f}".replace("±0", "±") for key in _METRICS.values()],
+        )
         for name, of_one in runs["scorers"].items()
     ]
     caption += f"; mean and standard deviation over the seeds {', '.join(map(str, runs['seeds']))}"
