@@ -21,7 +21,7 @@ def slices(stream: Stream) -> dict[str, Mask]:
 
     - ``new_items``: of an item that nobody had before. It cannot be foreseen, and is a miss for everybody.
     - ``cold_items``: of an item with 1 to 4 earlier events.
-    - ``rare_items``: of an item of the long tail of the whole stream.
+    - ``rare_items``: of an item of the long tail of the whole stream, but not its first event.
     - ``short_histories``: of a user with 1 to 4 earlier events.
     - ``repeats``, ``new_to_user``: of an item that the user had before, or had not.
     """
@@ -29,7 +29,7 @@ def slices(stream: Stream) -> dict[str, Mask]:
     return {
         "new_items": met == 0,
         "cold_items": (met > 0) & (met < FEW),
-        "rare_items": _rare(stream),
+        "rare_items": (met > 0) & _rare(stream),
         "short_histories": (history > 0) & (history < FEW),
         "repeats": had > 0,
         "new_to_user": had == 0,
