@@ -10,6 +10,7 @@ are of one plus the number. Numbers are scaled by .2 so that one learning rate f
 import numpy as np
 
 from models.base import Floats, Queries, Rows
+from models.elementary import log1p32, log1p_all
 from models.items import ItemStatistics
 from stream.kernels import kernel
 
@@ -19,6 +20,9 @@ _ITEM, _OWN, _LIFT = 4, 12, 1
 PLAIN = _ITEM + _OWN + _LIFT
 GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift",) * _LIFT
 """What the plain features are called in reasons."""
+
+_LOGS = 3  # of the item's numbers
+_RARE = np.float32(np.log1p(2.5))  # of counts up to 2 the logarithm is less
 
 _SINCE_MINUTES = np.array([1.0, 10.0, 60.0, 360.0, 1_440.0, 10_080.0])
 
@@ -40,28 +44,35 @@ def features(
 def _features(candidates, raw, mixture, lift, items, times_ms, lengths, now_ms, counts, first_ms, last_ms, item_rows):
     queries, width, experts = raw.shape
     result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
-    place = np.full(item_rows, -1, np.int32)
+    place = np.empty(item_rows, np.int32)  # never filled: a place counts where the candidate standing there says so
+    numbers = np.empty((width, 1 + _LOGS), np.float32)
+    scale = np.float32(SCALE)
     own = 1 + experts + _ITEM
     for b in range(queries):
-        for c in range(width):
+        size = 0
+        while size < width and candidates[b, size] >= 0:
+            size += 1
+        for c in range(size):
             item = candidates[b, c]
-            if item < 0:
-                break
             place[item] = c
-            row = result[b, c]
-            row[0] = SCALE * np.log1p(mixture[b, c] / MIX_FLOOR)
-            for k in range(experts):
-                row[1 + k] = SCALE * raw[b, c, k]
             met = counts[item] if item < len(counts) else 0
-            if met > 0:
-                row[1 + experts] = SCALE * np.log1p(max(now_ms[b] - first_ms[item], 0) / 3.6e6)
-                row[2 + experts] = SCALE * np.log1p(max(now_ms[b] - last_ms[item], 0) / 6e4)
-                row[3 + experts] = SCALE * np.log1p(met)
-            row[4 + experts] = met <= 2
-            row[own + _OWN] = SCALE * lift[b, c]
+            numbers[c, 0] = mixture[b, c] / MIX_FLOOR
+            numbers[c, 1] = max(now_ms[b] - first_ms[item], 0) / 3.6e6 if met > 0 else 0
+            numbers[c, 2] = max(now_ms[b] - last_ms[item], 0) / 6e4 if met > 0 else 0
+            numbers[c, 3] = met
+        log1p_all(numbers[:size])
+        for c in range(size):
+            row = result[b, c]
+            row[0] = scale * numbers[c, 0]
+            for k in range(experts):
+                row[1 + k] = scale * raw[b, c, k]
+            for n in range(_LOGS):
+                row[1 + experts + n] = scale * numbers[c, 1 + n]
+            row[own - 1] = numbers[c, 3] < _RARE
+            row[own + _OWN] = scale * lift[b, c]
         for j in range(lengths[b]):
             c = place[items[b, j]]
-            if c < 0:
+            if not 0 <= c < size or candidates[b, c] != items[b, j]:
                 continue
             row = result[b, c]
             if row[own] == 0:
@@ -70,13 +81,11 @@ def _features(candidates, raw, mixture, lift, items, times_ms, lengths, now_ms, 
                 row[own + 1] = j == 0
                 row[own + 2] = j == 1
                 row[own + 3] = SCALE / np.sqrt(1.0 + j)
-                row[own + 5] = SCALE * np.log1p(minutes)
+                row[own + 5] = scale * log1p32(np.float32(minutes))
                 for k in range(len(_SINCE_MINUTES)):
                     row[own + 6 + k] = minutes < _SINCE_MINUTES[k]
             row[own + 4] += 1
-        for c in range(width):
-            if candidates[b, c] < 0:
-                break
-            place[candidates[b, c]] = -1
-            result[b, c, own + 4] = SCALE * np.log1p(result[b, c, own + 4])
+        for c in range(size):
+            if result[b, c, own] > 0:
+                result[b, c, own + 4] = scale * log1p32(result[b, c, own + 4])
     return result

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import Floats, Mask, Rows
+from models.elementary import exp_all
 from models.features import SCALE
 from models.tables import dead_rows, grown
 from stream.kernels import kernel
@@ -80,6 +81,7 @@ class Ranker:
 
 @kernel
 def _weights_of(x, user, weights, users):
+    """Weight of each feature (F,), in doubles as the tables are."""
     theta = np.zeros(len(weights))
     for k in range(len(weights)):
         for d in range(len(x)):
@@ -91,16 +93,19 @@ def _weights_of(x, user, weights, users):
 
 @kernel
 def _softmax(features, size, theta):
-    scores = np.empty(size)
+    """Probabilities (size,) of the first candidates."""
+    shares = np.empty(size, np.float32)
     for c in range(size):
-        score = 0.0
+        score = np.float32(0)
         for k in range(len(theta)):
             score += theta[k] * features[c, k]
-        scores[c] = score
+        shares[c] = score
     if size == 0:
-        return scores
-    shares = np.exp(scores - scores.max())
-    return shares / shares.sum()
+        return shares
+    shares -= shares.max()
+    exp_all(shares)
+    shares /= shares.sum()
+    return shares
 
 
 @kernel
@@ -109,23 +114,22 @@ def _predict(features, sizes, x, users, weights, user_weights):
     probabilities = np.zeros((queries, width), np.float32)
     thetas = np.empty((queries, count), np.float32)
     for b in range(queries):
-        theta = _weights_of(x[b], users[b], weights, user_weights)
-        thetas[b] = theta
-        probabilities[b, : sizes[b]] = _softmax(features[b], sizes[b], theta)
+        thetas[b] = _weights_of(x[b], users[b], weights, user_weights)
+        probabilities[b, : sizes[b]] = _softmax(features[b], sizes[b], thetas[b])
     return probabilities, thetas
 
 
 @kernel
 def _learn(features, sizes, x, users, targets, event_weights, weights, squares, average, user_weights, user_squares):
     count = features.shape[2]
-    gradient = np.empty(count)
+    gradient = np.empty(count, np.float32)
     dropped = 0
     for b in range(len(targets)):
         if targets[b] < 0:
             continue
         user = users[b]
         theta = _weights_of(x[b], user, weights, user_weights)
-        shares = _softmax(features[b], sizes[b], theta)
+        shares = _softmax(features[b], sizes[b], theta.astype(np.float32))
         for k in range(count):
             gradient[k] = features[b, targets[b], k]
         for c in range(sizes[b]):
