@@ -15,6 +15,7 @@ from typing import Self
 
 from consumers.configuration import to_toml
 from consumers.figures import Figures
+from consumers.observer import Role
 from consumers.settings import ENVIRONMENT_PREFIX, Settings
 from stream.errors import SpringtideError
 from stream.guard import Guarded
@@ -51,7 +52,7 @@ class Child:
         with self._log.open("ab") as log:
             self._process = Guarded(command, log, environment)
         deadline = time.monotonic() + _READY_WITHIN_S
-        while self._get("/readyz") is None:
+        while self._get("/readyz") != f"{Role.LEADER}\n":
             if time.monotonic() > deadline:
                 message = (
                     f"The recommender is not ready after {_READY_WITHIN_S:.0f} s; it last said: {self._last_line()}"

@@ -1,6 +1,7 @@
 """Where Prometheus and a supervisor look in: /metrics, /livez and /readyz over HTTP.
 
-Live: the loop has gone round lately. Ready: it has caught up with its journal, and leads. Both answer 200 or 503.
+Live: the loop has gone round lately. Ready: it has come to the end of its journal, and leads or stands by; the answer
+is the role. Both are 200 or 503.
 """
 
 import threading
@@ -12,6 +13,7 @@ from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from consumers.observer import Role
 from stream.errors import SettingsError
 
 
@@ -24,7 +26,7 @@ class Endpoint:
         Where to listen; port 0 picks a free one.
     registry
         What /metrics shows.
-    live, ready
+    live, role
         What /livez and /readyz say; called from the server's threads.
     """
 
@@ -34,13 +36,13 @@ class Endpoint:
         port: int,
         registry: CollectorRegistry,
         live: Callable[[], bool],
-        ready: Callable[[], bool],
+        role: Callable[[], Role],
     ) -> None:
         self._address = (host, port)
         self._pages: dict[str, Callable[[], tuple[int, str, bytes]]] = {
             "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
-            "/livez": lambda: _answer(live()),
-            "/readyz": lambda: _answer(ready()),
+            "/livez": lambda: _answer("yes") if live() else _answer("no", 503),
+            "/readyz": lambda: _standing(role()),
         }
         self._server: _Server | None = None
 
@@ -89,8 +91,12 @@ class _Server(ThreadingTCPServer):
         """Let a client that goes away go."""
 
 
-def _answer(yes: bool) -> tuple[int, str, bytes]:
-    return (200, "text/plain", b"yes\n") if yes else (503, "text/plain", b"no\n")
+def _standing(role: Role) -> tuple[int, str, bytes]:
+    return _answer(role, 503 if role is Role.RECOVERING else 200)
+
+
+def _answer(text: str, status: int = 200) -> tuple[int, str, bytes]:
+    return status, "text/plain", f"{text}\n".encode()
 
 
 def _handler(pages: dict[str, Callable[[], tuple[int, str, bytes]]]) -> type[BaseHTTPRequestHandler]:

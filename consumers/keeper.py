@@ -23,8 +23,8 @@ from typing import Generic, NamedTuple
 
 from consumers.core import P
 from consumers.observer import Observer
-from consumers.recovery import Saved, Standing, Task
 from consumers.settings import State as StateSettings
+from consumers.task import Saved, Standing, Task
 from stream.errors import SnapshotError
 from stream.snapshots import State, drop_before
 

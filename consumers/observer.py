@@ -5,6 +5,7 @@ The service knows nothing of Prometheus, and a test can watch it as well.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from consumers.core import Core
@@ -12,6 +13,17 @@ from consumers.pipeline import Learned, Outputs
 from stream.snapshots import State
 
 P_contra = TypeVar("P_contra", bound=Core, contravariant=True)
+
+
+class Role(StrEnum):
+    """What a process is to its task."""
+
+    LEADER = "leader"
+    """It answers and commits."""
+    STANDBY = "standby"
+    """It has come to the end of the journal, follows it, and waits for the lease."""
+    RECOVERING = "recovering"
+    """It has not come to the end of the journal yet, or ends."""
 
 
 class Observer(Protocol[P_contra]):
@@ -35,7 +47,7 @@ class Observer(Protocol[P_contra]):
     def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:
         """Take down the lag."""
 
-    def leads(self, yes: bool) -> None:
+    def takes(self, role: Role) -> None:
         """Take down the role."""
 
     def trains(self, share: float) -> None:

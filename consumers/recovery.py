@@ -1,124 +1,43 @@
-"""Where a task stands, and how a process gets there: snapshot, then journal.
+"""Following the journal: the one road to a task's state, for recovery, for a hot standby and for an audit.
 
 The journal decides. It says which records each batch held and what was decided, so whoever gives the same records and
-decisions to the same pipeline has the same state. A snapshot only saves the way from the beginning: it is used when
-the journal record that it stands on is in the journal, and when it was made under the settings of today.
+decisions to the same pipeline has the same state; what comes of it was sent already and is thrown away. A follower
+begins at a snapshot or an empty epoch (`restoring`) and goes along with the journal while others lead. Who has come to
+its end and holds the lease may lead.
 
 Three things must agree before anybody leads: the end of the journal, the committed offsets, and what the input log
 still holds. Where they do not, going on would lose or double something, and a RecoveryError names the mend.
 
 A batch is learned while its transaction commits, so the last one in the journal may be one on which a model raises as
-it is learned. Whoever recovers then learns it record by record, and owes a journal record that says so, with the dead
-letters of the records that were left out.
+it is learned. Its leader then learns it record by record, and the next journal record says so (`before`). So a follower
+
+1. learns a batch when the next record is there, because that one may amend it;
+2. when no next one comes, learns it all the same, because it may be the one that erases a user; should it be amended
+   after that, the follower begins anew;
+3. with the lease, learns the last one at once: nobody else will amend it. If a model raises, it begins anew, learns
+   that one record by record, and owes a journal record that says so, with the dead letters of what was left out.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Generic, NamedTuple
 
 import msgspec
 
-from consumers.core import Done, P, done, done_singly
+from consumers.core import P, done, done_singly
 from consumers.pipeline import Decisions, Outputs
-from stream import journal, snapshots
+from consumers.restoring import restore
+from consumers.task import Standing, Task
+from stream import journal
 from stream.clock import merge
-from stream.errors import RecoveryError, SnapshotError
-from stream.log import Log, Offsets, TopicPartition
-from stream.snapshots import Manifest, State
+from stream.errors import RecoveryError
+from stream.log import JournalEntry, Log, TopicPartition
 
 _log = logging.getLogger(__name__)
 
 _REBUILD = "springtide run --rebuild starts a new epoch from what the log still has"
-_THREADS = 1  # to which `models.numerics` binds every model
-
-
-class Saved(NamedTuple):
-    """A snapshot on disk, and the last batch in it."""
-
-    path: Path
-    sequence: int
-
-
-@dataclass(slots=True)
-class Standing(Generic[P]):
-    """A pipeline, and the place in the log that its state stands on."""
-
-    pipeline: P
-    epoch: int
-    sequence: int = 0  # of the next journal record
-    offsets: Offsets = field(default_factory=dict)  # next to be read; empty before the first record of an epoch
-    journal_offset: int = -1  # of the last journal record
-    erased: int = -1  # last batch of this epoch by which a user was erased
-    restored: Saved | None = None  # the snapshot that the state comes from
-    redone: Done | None = None  # the last batch, where it was done otherwise than the journal says so far
-
-
-@dataclass(frozen=True, slots=True)
-class Task(Generic[P]):
-    """What does not change while a task is led and recovered.
-
-    Parameters
-    ----------
-    log
-        Where everything is.
-    application
-        Its name.
-    settings_hash
-        Of the settings that decide what the same events teach.
-    snapshots
-        Folder of its snapshots.
-    make
-        Makes an empty pipeline for an epoch.
-    """
-
-    log: Log
-    application: str
-    settings_hash: str
-    snapshots: Path
-    make: Callable[[int], P]
-
-    def save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> Saved:
-        """Write a snapshot of `state`, a copy made where `standing` says; SnapshotError when it cannot be written."""
-        manifest = Manifest(
-            application=self.application,
-            epoch=standing.epoch,
-            sequence=standing.sequence - 1,
-            erased=standing.erased,
-            journal_offset=standing.journal_offset,
-            offsets=tuple(sorted(standing.offsets.items())),
-            watermark_ms=-1 if watermark_ms is None else watermark_ms,
-            settings_hash=self.settings_hash,
-            fingerprint=snapshots.fingerprint(_THREADS),
-            state_hash=snapshots.state_hash(state),
-        )
-        return Saved(snapshots.save(self.snapshots, state, manifest), manifest.sequence)
-
-
-def recover(task: Task[P], went_on: Callable[[], None] = lambda: None) -> Standing[P]:
-    """Return the state as its last leader left it; `Standing.offsets` is empty where nobody ever led.
-
-    The caller holds the lease, so that nobody writes meanwhile.
-
-    Parameters
-    ----------
-    task
-        Whose state.
-    went_on
-        Called after every batch that was learned again.
-
-    Raises
-    ------
-    RecoveryError
-        When snapshot, journal, offsets and log disagree.
-    """
-    try:
-        return _recovered(task, went_on, None)
-    except _UnlearnedError as error:
-        _log.exception("Batch %d is committed, and a model raises as it is learned.", error.sequence)
-        return _recovered(task, went_on, error.sequence)
+_HELD_BACK_S = 60.0  # longer than a leader needs to recover and to amend its last batch
 
 
 class _UnlearnedError(Exception):
@@ -129,102 +48,162 @@ class _UnlearnedError(Exception):
         self.sequence = sequence
 
 
-def _recovered(task: Task[P], went_on: Callable[[], None], singly: int | None) -> Standing[P]:
-    """Do what `recover` says; the batch numbered `singly` record by record."""
-    standing = _from_snapshot(task)
-    epoch, journal_offset = _newest_epoch(task, standing)
-    if standing is None or epoch > standing.epoch:
-        standing = Standing(task.make(epoch), epoch, journal_offset=journal_offset - 1)
-    _follow(task, standing, went_on, singly)
-    _check_agreement(task.log, standing)
-    return standing
+class _Due(NamedTuple):
+    """The newest journal record, whose batch is not learned yet."""
+
+    offset: int
+    record: journal.JournalRecord
+    since_s: float
 
 
-def next_epoch(task: Task[P]) -> Standing[P]:
-    """Return an empty state of an epoch that the journal does not know yet."""
-    start, _ = task.log.journal_bounds()
-    last = max((journal.decode(entry.value).epoch for entry in task.log.journal(start)), default=-1)
-    return Standing(task.make(last + 1), epoch=last + 1)
+class Follower(Generic[P]):
+    """A state that goes along with the journal.
 
-
-def _from_snapshot(task: Task[P]) -> Standing[P] | None:
-    for path in snapshots.candidates(task.snapshots):
-        try:
-            manifest, state = snapshots.load(path, task.application)
-        except SnapshotError as error:
-            _log.warning("%s", error)
-            continue
-        if manifest.settings_hash != task.settings_hash:
-            _log.warning("Snapshot %s was made under other settings and is not used.", path)
-        elif not _is_in_journal(task.log, manifest):
-            _log.warning("Snapshot %s stands on a batch that the journal does not hold and is not used.", path)
-        else:
-            pipeline = task.make(manifest.epoch)
-            pipeline.restore(state)
-            _log.info("Snapshot %s is restored.", path)
-            return Standing(
-                pipeline,
-                manifest.epoch,
-                manifest.sequence + 1,
-                dict(manifest.offsets),
-                manifest.journal_offset,
-                manifest.erased,
-                Saved(path, manifest.sequence),
-            )
-    return None
-
-
-def _is_in_journal(log: Log, manifest: Manifest) -> bool:
-    start, end = log.journal_bounds()
-    if not start <= manifest.journal_offset < end:
-        return False
-    with closing(log.journal(manifest.journal_offset)) as entries:
-        entry = next(entries, None)
-    if entry is None or entry.offset != manifest.journal_offset:
-        return False
-    record = journal.decode(entry.value)
-    return (record.application, record.epoch, record.sequence) == (
-        manifest.application,
-        manifest.epoch,
-        manifest.sequence,
-    )
-
-
-def _newest_epoch(task: Task[P], standing: Standing[P] | None) -> tuple[int, int]:
-    """Return the last epoch that the journal knows, and the journal offset where it begins, at the earliest.
-
-    What was learned in the epochs before it is gone, and their records may have left the log.
+    Parameters
+    ----------
+    task
+        Whose state.
+    went_on
+        Called after every batch that was learned.
+    begin
+        Where it begins, and begins anew when what it has learned does not stand.
+    clock_s
+        A clock that only goes forward, in seconds.
     """
-    epoch, (begin, _) = 0, task.log.journal_bounds()
-    if standing is not None:
-        epoch, begin = standing.epoch, standing.journal_offset + 1
-    for entry in task.log.journal(begin):
-        record = journal.decode(entry.value)
-        if record.application != task.application:
-            message = f"The journal belongs to {record.application}: set application.name so, or name another one."
-            raise RecoveryError(message)
-        if record.epoch > epoch:
-            epoch, begin = record.epoch, entry.offset
-    return epoch, begin
 
+    def __init__(
+        self,
+        task: Task[P],
+        went_on: Callable[[], None] = lambda: None,
+        begin: Callable[[Task[P]], Standing[P]] = restore,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._task = task
+        self._went_on = went_on
+        self._begin = begin
+        self._clock_s = clock_s
+        self._standing: Standing[P] | None = None
+        self._due: _Due | None = None
+        self._next = 0  # journal offset to read on from
+        self._entries: Generator[JournalEntry, None, None] | None = None  # being read
 
-def _follow(task: Task[P], standing: Standing[P], went_on: Callable[[], None], singly: int | None) -> None:
-    """Bring `standing` to the end of the journal."""
-    start, _ = task.log.journal_bounds()
-    records = (
-        (entry.offset, journal.decode(entry.value))
-        for entry in task.log.journal(max(start, standing.journal_offset + 1))
-    )
-    due = next(records, None)
-    while due is not None:
-        (offset, record), due = due, next(records, None)
-        _check_succession(standing, record, task.log.inputs())
-        if _learn_again(task, standing, record, None if due is None else due[1], singly).erased:
+    @property
+    def begins(self) -> bool:
+        """Whether it has not begun, or begins anew."""
+        return self._standing is None
+
+    def follow(self, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Learn what the journal holds, but for its newest batch; return whether that is done.
+
+        Parameters
+        ----------
+        enough
+            Whether to stop; asked after each batch.
+
+        Raises
+        ------
+        RecoveryError
+            When snapshot, journal and log disagree, or a model raises here alone.
+        """
+        start, end = self._task.log.journal_bounds()
+        if end < self._next:  # another journal
+            self._begin_anew()
+        if self._standing is None:
+            self._standing = self._begin(self._task)
+            self._next = max(start, self._standing.journal_offset + 1)
+        if self._entries is None:
+            self._entries = self._task.log.journal(self._next)
+        for entry in self._entries:
+            if not self._take(self._standing, entry):
+                self._begin_anew()
+                return False
+            if enough():
+                return False
+        self._entries = None
+        return self._settle(self._standing)
+
+    def finish(self) -> Standing[P]:
+        """Learn everything that the journal holds, and return the state."""
+        return self._finish(None)
+
+    def lead(self) -> Standing[P]:
+        """Learn the rest, and return the state as its last leader left it; the caller holds the lease.
+
+        `Standing.offsets` is empty where nobody ever led.
+
+        Raises
+        ------
+        RecoveryError
+            When snapshot, journal, offsets and log disagree.
+        """
+        try:
+            standing = self._finish(None)
+        except _UnlearnedError as error:
+            _log.exception("Batch %d is committed, and a model raises as it is learned.", error.sequence)
+            self._begin_anew()
+            standing = self._finish(error.sequence)
+        _check_agreement(self._task.log, standing)
+        return standing
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self._entries is not None:
+            self._entries.close()
+            self._entries = None
+
+    def _begin_anew(self) -> None:
+        self.close()
+        self._standing, self._due, self._next = None, None, 0
+
+    def _take(self, standing: Standing[P], entry: JournalEntry) -> bool:
+        """Take the next record, which lets the one before it be learned; False when what was learned does not stand."""
+        record, due = journal.decode(entry.value), self._due
+        if record.epoch > standing.epoch or (due is None and record.before is not None):
+            return False
+        self._next, self._due = entry.offset + 1, _Due(entry.offset, record, self._clock_s())
+        if due is not None:
+            self._learn(standing, due, record)
+        return True
+
+    def _settle(self, standing: Standing[P]) -> bool:
+        """Learn the newest batch too if it has waited for long; False when a model raises on it."""
+        due = self._due
+        if due is None or self._clock_s() - due.since_s < _HELD_BACK_S:
+            return True
+        self._due = None
+        try:
+            self._learn(standing, due, None)
+        except _UnlearnedError:
+            _log.exception("Batch %d is committed, and a model raises as it is learned.", due.record.sequence)
+            self._begin_anew()
+            return False
+        return True
+
+    def _finish(self, singly: int | None) -> Standing[P]:
+        """Learn all that there is; the batch numbered `singly` record by record."""
+        while not self.follow() or self._standing is None:
+            pass
+        if self._due is not None:
+            due, self._due = self._due, None
+            self._learn(self._standing, due, None, singly)
+        return self._standing
+
+    def _learn(
+        self, standing: Standing[P], due: _Due, following: journal.JournalRecord | None, singly: int | None = None
+    ) -> None:
+        record = due.record
+        _check_succession(standing, record, self._task.log.inputs())
+        if _learn_again(self._task, standing, record, following, singly).erased:
             standing.erased = standing.sequence
         standing.sequence += 1
         standing.offsets.update({source: end for source, (_, end) in record.ranges.items()})
-        standing.journal_offset = offset
-        went_on()
+        standing.journal_offset = due.offset
+        self._went_on()
+
+
+def recover(task: Task[P], went_on: Callable[[], None] = lambda: None) -> Standing[P]:
+    """Return the state as its last leader left it; see `Follower.lead`."""
+    return Follower(task, went_on).lead()
 
 
 def _learn_again(

@@ -9,9 +9,9 @@ One round of the loop:
 4. Now and then: look at the backlog, take a snapshot (`keeper`).
 
 When the lease is lost, the outcome of a commit is not known or a model has raised, the state is thrown away and built
-again from what is committed, which is the same road as a start: acquire the lease, restore a snapshot, follow the
-journal, lead. What a model raised on is then done record by record (`core`); a record on which it raises again is a
-dead letter.
+again from what is committed, which is the same road as a start: restore a snapshot, follow the journal until the lease
+is held, lead (`recovery`). What a model raised on is then done record by record (`core`); a record on which it raises
+again is a dead letter.
 """
 
 import logging
@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Generic
 
@@ -30,12 +31,14 @@ from consumers.core import Done, P, Raised, done_singly
 from consumers.endpoint import Endpoint
 from consumers.intake import Intake
 from consumers.keeper import Keeper
-from consumers.observer import Observer
+from consumers.observer import Observer, Role
 from consumers.pipeline import Decisions, Outputs, Pipeline
-from consumers.recovery import Standing, Task, next_epoch, recover
+from consumers.recovery import Follower
 from consumers.rehearsal import rehearse
+from consumers.restoring import next_epoch
 from consumers.settings import Settings
 from consumers.shedding import TrainingShare
+from consumers.task import Standing, Task
 from consumers.telemetry import Telemetry
 from stream import journal
 from stream.errors import CommitInDoubtError, LeaseLostError
@@ -47,6 +50,7 @@ from stream.topics import ensure_topics
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
+_FOLLOW_S = 0.5  # at a time, because a takeover must not wait for longer
 _DOUBTS_IN_A_ROW = 3  # rebuilding once more would not help
 _LIVE_S = 120.0
 
@@ -64,7 +68,7 @@ class _ModelRaisedError(Exception):
 
 
 class Service(Generic[P]):
-    """Leads one task on one log, from `run` until `stop`.
+    """Leads one task on one log, or stands by while another process does, from `run` until `stop`.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ class Service(Generic[P]):
         self._now_ms = now_ms
         self._stopped = threading.Event()
         self._beat_s = time.monotonic()
-        self._leads = False
+        self._role = Role.RECOVERING
         self._batches = 0  # committed by this process
         self._suspect: Offsets = {}  # what ends before these is done record by record
         self._share = TrainingShare(settings.models.training_share, settings.batch.max_records)
@@ -111,12 +115,12 @@ class Service(Generic[P]):
         """Whether the loop has gone round lately."""
         return time.monotonic() - self._beat_s < _LIVE_S
 
-    def ready(self) -> bool:
-        """Whether this process leads and has caught up with the journal."""
-        return self._leads
+    def role(self) -> Role:
+        """Return what this process is to its task now."""
+        return self._role
 
     def run(self) -> None:
-        """Acquire the lease, recover, lead; and again after the lease or the outcome of a commit was lost.
+        """Follow, acquire the lease, lead; and again after the lease or the outcome of a commit was lost.
 
         Raises
         ------
@@ -129,10 +133,11 @@ class Service(Generic[P]):
         """
         doubts = 0
         try:
-            while self._task.log.acquire(self._cancelled):
-                batches = self._batches
+            while True:
+                batches, follower = self._batches, Follower(self._task, self._went_on)
                 try:
-                    self._lead(self._recovered())
+                    if self._task.log.acquire(partial(self._stands_by, follower)):
+                        self._lead(self._recovered(follower))
                     return
                 except _StopAskedError:
                     return
@@ -145,20 +150,30 @@ class Service(Generic[P]):
                     _log.exception("A model has raised: the state is recovered, and the batch done record by record.")
                     self._suspect = error.offsets
                 finally:
-                    self._take_role(leads=False)
+                    follower.close()
+                    self._take(Role.RECOVERING)
                     self._keeper.wait()
         finally:
             self._committer.shutdown()
             self._keeper.close()
             self._task.log.close()
 
-    def _cancelled(self) -> bool:
+    def _stands_by(self, follower: Follower[P]) -> bool:
+        """Follow for a moment while somebody else may lead; return whether to give up waiting."""
         self._beat_s = time.monotonic()
+        until_s = self._beat_s + _FOLLOW_S
+        if not self._rebuild:
+            if follower.follow(lambda: time.monotonic() >= until_s) and self._role is not Role.STANDBY:
+                _log.info("Standing by: the journal is followed to its end.")
+                self._take(Role.STANDBY)
+            elif follower.begins and self._role is Role.STANDBY:
+                self._take(Role.RECOVERING)
         return self._stopped.is_set()
 
-    def _recovered(self) -> Standing[P]:
+    def _recovered(self, follower: Follower[P]) -> Standing[P]:
         started = time.monotonic()
-        standing = next_epoch(self._task) if self._rebuild else recover(self._task, went_on=self._went_on)
+        self._take(Role.RECOVERING)
+        standing = next_epoch(self._task) if self._rebuild else follower.lead()
         if standing.offsets:
             self._add_new_partitions(standing)
         else:
@@ -216,7 +231,7 @@ class Service(Generic[P]):
         intake = Intake(log, standing.pipeline, standing.offsets, batches, self._observer, stopped)
         looked_s = time.monotonic()
         self._keeper.lead(standing)
-        self._take_role(leads=True)
+        self._take(Role.LEADER)
         _log.info("Leading from batch %d of epoch %d on.", standing.sequence, standing.epoch)
         while not self._stopped.is_set():
             batch = intake.next_batch(standing.sequence - 1)
@@ -229,9 +244,9 @@ class Service(Generic[P]):
             self._keeper.keep(standing)
         self._keeper.finish(standing)
 
-    def _take_role(self, *, leads: bool) -> None:
-        self._leads = leads
-        self._observer.leads(leads)
+    def _take(self, role: Role) -> None:
+        self._role = role
+        self._observer.takes(role)
 
     def _process(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
         """Answer, commit and learn one batch."""
@@ -337,7 +352,7 @@ def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:
 
 
 def run(settings: Settings, *, rebuild: bool = False) -> None:
-    """Lead a task on Kafka until SIGINT or SIGTERM; what goes wrong is raised as one sentence."""
+    """Lead a task on Kafka, or stand by, until SIGINT or SIGTERM; what goes wrong is raised as one sentence."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     connection = settings.kafka.connection()
     topics = ensure_topics(connection, settings.topics())
@@ -349,7 +364,7 @@ def run(settings: Settings, *, rebuild: bool = False) -> None:
     task = Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
     service = Service(task, settings, telemetry, rebuild=rebuild)
     metrics = settings.metrics
-    shown = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.ready)
+    shown = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.role)
     with shown if metrics.enabled else nullcontext(), stopping_on_signals(service):
         rehearse(rehearsed)
         service.run()

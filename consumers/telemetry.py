@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from consumers.observer import Role
 from consumers.pipeline import Learned, Outputs, Pipeline
 from models.base import Rows
 from models.metrics import hit, ndcg
@@ -67,7 +68,8 @@ class Telemetry:
             registry=self.registry,
         )
 
-        self._leads = self._gauge("leader", "1 where this process leads its task, 0 where it follows or waits.")
+        self._leads = self._gauge("leader", "1 where this process leads its task, 0 where it follows or recovers.")
+        self._stands_by = self._gauge("standby", "1 where it follows the journal, caught up, and waits for the lease.")
         self._lag = self._gauge("lag_records", "Input records that were not processed yet at the last look.")
         self._lag_s = self._gauge("lag_seconds", "Age of the oldest record of the newest batch while records wait.")
         self._restore = self._gauge("restore_seconds", "What the last restore took.")
@@ -162,9 +164,10 @@ class Telemetry:
         self._lag.set(records)
         self._lag_s.set(0 if oldest_ms is None else max(now_ms - oldest_ms, 0) / 1000)
 
-    def leads(self, yes: bool) -> None:
-        """Take down whether this process leads."""
-        self._leads.set(yes)
+    def takes(self, role: Role) -> None:
+        """Take down what this process is to its task."""
+        self._leads.set(role is Role.LEADER)
+        self._stands_by.set(role is Role.STANDBY)
 
     def trains(self, share: float) -> None:
         """Take down the part of the events that the network trains on."""

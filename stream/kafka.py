@@ -1,10 +1,10 @@
-"""The log on Apache Kafka: four clients of one task, and the order in which they are used.
+"""The log on Apache Kafka: the clients of one task, and the order in which they are used.
 
 1. `Lease`: a member of the task's group that holds the journal's partition. Whoever has it leads.
 2. The *inputs* consumer reads all input partitions, assigned by hand, outside of any group.
 3. The *producer* writes outputs, journal and offsets in one transaction. Its transactional id is the task's, so that
    a new leader's producer fences the last one's.
-4. A `RangeReader`, made when recovery needs it, reads again what the journal says was read.
+4. Two `RangeReader`, made when following needs them, read the journal, and again what it says was read.
 
 After any doubt about a commit the producer is thrown away; `acquire` makes a new one and the caller rebuilds its state
 from what is committed.
@@ -127,6 +127,7 @@ class KafkaLog(Log):
         self._paused: frozenset[TopicPartition] = frozenset()
         self._producer: KafkaProducer | None = None
         self._reader: RangeReader | None = None
+        self._journal_reader: RangeReader | None = None
         self._progress = time.monotonic()
         self._looked = time.monotonic()
         self._inputs: KafkaConsumer = connection.consumer()
@@ -169,12 +170,10 @@ class KafkaLog(Log):
 
     def journal(self, start: int) -> Generator[JournalEntry, None, None]:
         _, end = self.journal_bounds()
-        reader = RangeReader(self._connection, [self._journal], self._stay)
-        try:
-            for record in records_between(reader, self._journal, start, end, _JOURNAL_STEP):
-                yield JournalEntry(record.offset, record.value or b"")
-        finally:
-            reader.close()
+        if self._journal_reader is None:
+            self._journal_reader = RangeReader(self._connection, [self._journal], self._stay)
+        for record in records_between(self._journal_reader, self._journal, start, end, _JOURNAL_STEP):
+            yield JournalEntry(record.offset, record.value or b"")
 
     def journal_bounds(self) -> tuple[int, int]:
         return self._bounds({self._journal: KafkaPartition(*self._journal)})[self._journal]
@@ -186,9 +185,7 @@ class KafkaLog(Log):
         return self._reader.read(ranges)
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
-        if self._reader is not None:  # whoever goes on from here has caught up
-            self._reader.close()
-            self._reader = None
+        self._discard_readers()  # whoever goes on from here has caught up
         for source, offset in offsets.items():
             self._inputs.seek(self._partitions[source], offset)
         self._ends = {source: end for source, (_, end) in self.bounds().items()}
@@ -243,8 +240,7 @@ class KafkaLog(Log):
         self._discard_producer()
         self._lease.close()
         self._inputs.close()
-        if self._reader is not None:
-            self._reader.close()
+        self._discard_readers()
         self._watchdog.close()
 
     def _stay(self) -> None:
@@ -307,6 +303,12 @@ class KafkaLog(Log):
             partition=output.partition,
             timestamp_ms=output.timestamp_ms,
         )
+
+    def _discard_readers(self) -> None:
+        for reader in (self._reader, self._journal_reader):
+            if reader is not None:
+                reader.close()
+        self._reader = self._journal_reader = None
 
     def _discard_producer(self) -> None:
         producer, self._producer = self._producer, None

@@ -91,10 +91,10 @@ class Lease:
 
     def acquire(self, cancelled: Callable[[], bool]) -> bool:
         """Wait until the lease is held; False when `cancelled` says so first."""
-        with self._connection.reaching():
-            while not (self._tenure.held and self._stable()):
-                if cancelled():
-                    return False
+        while not (self._tenure.held and self._stable()):
+            if cancelled():
+                return False
+            with self._connection.reaching():
                 self._poll(_WAIT_MS)
         self._acquired = self._tenure.number
         self.metadata = self._consumer.group_metadata()

@@ -81,6 +81,8 @@ class Log(Protocol):
     def acquire(self, cancelled: Callable[[], bool]) -> bool:
         """Wait for the task's lease and fence the previous leader; False when `cancelled` says so first.
 
+        `cancelled` is called again and again while this waits. It may read the log and the journal meanwhile, for a
+        second or so at a time, and what it raises is raised.
         Afterwards all that was ever committed can be read, and nothing of a transaction that was open before will be.
         To be called again after CommitInDoubtError or LeaseLostError, before anything else.
         """

@@ -119,12 +119,12 @@ class MemoryLog(Log):
         return self._broker.sources
 
     def acquire(self, cancelled: Callable[[], bool]) -> bool:
-        with self._broker.changed:
-            while self._broker.leader not in {None, self}:
-                if cancelled():
-                    return False
-                self._broker.changed.wait(_WAIT_S)
-            self._broker.leader = self
+        while not self._took_lease():
+            if cancelled():
+                return False
+            with self._broker.changed:
+                if self._broker.leader not in {None, self}:
+                    self._broker.changed.wait(_WAIT_S)
         return True
 
     def committed(self) -> Offsets:
@@ -186,6 +186,12 @@ class MemoryLog(Log):
     def close(self) -> None:
         if self._broker.leader is self:
             self._broker.expire_lease()
+
+    def _took_lease(self) -> bool:
+        with self._broker.changed:
+            if self._broker.leader in {None, self}:
+                self._broker.leader = self
+            return self._broker.leader is self
 
     def _first_at(self, source: TopicPartition, start: int, end: int, timestamp_ms: int) -> int:
         records = self._broker.between(source, start, end)

@@ -3,18 +3,20 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from consumers.pipeline import Outputs, Pipeline
-from consumers.recovery import Task, recover
+from consumers.recovery import recover
 from consumers.service import Service
 from consumers.settings import Settings
+from consumers.task import Task
 from stream import journal, snapshots
 from stream.dead_letters import read_dead_letter
-from stream.memory import MemoryBroker, MemoryLog
+from stream.memory import CrashedError, MemoryBroker, MemoryLog
 from tests.consumers.stream import MINUTE, NOON, round_robin
 from tests.consumers.toy import RAISES_IN_LEARN, RAISES_IN_RECOMMEND, Notes, Toy, toy_settings, toy_task
 
@@ -51,6 +53,33 @@ class Bench:
     def service(self, *, rebuild: bool = False) -> Service[Toy]:
         task = toy_task(MemoryLog(self.broker), self.settings, self.made)
         return Service(task, self.settings, self.notes, rebuild=rebuild, now_ms=lambda: 1_700_000_010_000)
+
+    def beside(self, folder: Path) -> "Bench":
+        """Return another process on the same broker, with a folder of its own."""
+        other = Bench(folder)
+        other.broker, other.notes = self.broker, Notes(self.broker.changed)
+        return other
+
+    @contextmanager
+    def running(self) -> Iterator[Service[Toy]]:
+        """A process that runs until it dies, or until the end of the block."""
+        service = self.service()
+
+        def live() -> None:
+            with suppress(CrashedError):
+                service.run()
+
+        thread = threading.Thread(target=live)
+        thread.start()
+        try:
+            yield service
+        finally:
+            service.stop()
+            thread.join(PATIENCE_S)
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        with self.broker.changed:
+            assert self.broker.changed.wait_for(done, PATIENCE_S)
 
     def run_until(self, done: Callable[[], bool], *, rebuild: bool = False) -> BaseException | None:
         """Run one process until `done`; what it died of, if it did."""
@@ -161,7 +190,7 @@ class WholeBench:
         thread = threading.Thread(target=service.run)
         thread.start()
         with self.broker.changed:
-            assert self.broker.changed.wait_for(lambda: notes.roles[-1:] == [True] and self._caught_up(), PATIENCE_S)
+            assert self.broker.changed.wait_for(lambda: notes.led[-1:] == [True] and self._caught_up(), PATIENCE_S)
         service.stop()
         thread.join(PATIENCE_S)
         return made[-1]

@@ -6,12 +6,13 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from consumers.endpoint import Endpoint
+from consumers.observer import Role
 from stream.errors import SettingsError
 
 
 class Health:
     live = True
-    ready = False
+    role = Role.RECOVERING
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def health() -> Health:
 def endpoint(health: Health) -> Iterator[Endpoint]:
     registry = CollectorRegistry()
     Counter("springtide_tides", "Tides.", registry=registry).inc(3)
-    with Endpoint("127.0.0.1", 0, registry, lambda: health.live, lambda: health.ready) as endpoint:
+    with Endpoint("127.0.0.1", 0, registry, lambda: health.live, lambda: health.role) as endpoint:
         yield endpoint
 
 
@@ -45,10 +46,12 @@ def test_metrics_are_shown(endpoint: Endpoint) -> None:
 
 def test_live_and_ready_are_asked_each_time(endpoint: Endpoint, health: Health) -> None:
     assert get(f"{endpoint.url}/livez") == (200, "yes\n")
-    assert get(f"{endpoint.url}/readyz") == (503, "no\n")
-    health.live, health.ready = False, True
+    assert get(f"{endpoint.url}/readyz") == (503, "recovering\n")
+    health.live, health.role = False, Role.STANDBY
     assert get(f"{endpoint.url}/livez") == (503, "no\n")
-    assert get(f"{endpoint.url}/readyz") == (200, "yes\n")
+    assert get(f"{endpoint.url}/readyz") == (200, "standby\n")
+    health.role = Role.LEADER
+    assert get(f"{endpoint.url}/readyz") == (200, "leader\n")
 
 
 def test_other_paths_are_not_found(endpoint: Endpoint) -> None:

@@ -6,7 +6,7 @@ from threading import Condition
 import pytest
 
 from consumers.keeper import Keeper
-from consumers.recovery import Saved, Standing
+from consumers.task import Saved, Standing
 from stream import snapshots
 from stream.memory import MemoryBroker, MemoryLog
 from tests.consumers.toy import Notes, Toy, toy_settings, toy_task

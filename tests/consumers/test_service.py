@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from consumers.observer import Role
 from stream import journal, snapshots
 from stream.errors import CommitInDoubtError, RecoveryError
 from stream.log import TopicPartition
@@ -25,7 +26,7 @@ def test_every_input_is_answered_once_in_order_of_event_time(bench: Bench) -> No
     (toy,) = bench.made
     assert toy.times_ms == sorted(toy.times_ms)
     assert len(toy.times_ms) == 90
-    assert bench.notes.roles == [True, False]
+    assert bench.notes.led == [True, False]
     assert bench.notes.stages == {"poll", "decode", "merge", "recommend", "commit", "learn", "snapshot"}
 
 
@@ -37,13 +38,13 @@ def test_what_comes_later_is_answered_too(bench: Bench) -> None:
     for count in (20, 40):
         with bench.broker.changed:
             assert bench.broker.changed.wait_for(bench.caught_up, PATIENCE_S)
-        assert service.ready()
+        assert service.role() is Role.LEADER
         assert service.live()
         if count == 20:
             bench.produce(20)
     service.stop()
     thread.join(PATIENCE_S)
-    assert not service.ready()
+    assert service.role() is Role.RECOVERING
     bench.check()
 
 
@@ -93,7 +94,7 @@ def test_a_snapshot_of_other_settings_or_of_another_journal_is_not_used(bench: B
     batches = bench.made[-1].batches
     windows = bench.settings.windows.model_copy(update={"length": 8})
     bench.settings = bench.settings.model_copy(update={"windows": windows})
-    bench.run_until(lambda: bench.notes.roles[2:] == [True])
+    bench.run_until(lambda: bench.notes.led[2:] == [True])
     assert bench.made[-1].batches == batches
 
     foreign = Bench(Path(bench.settings.state.dir))
@@ -152,14 +153,14 @@ def test_who_loses_the_lease_stands_by_and_recovers_when_it_comes_back(bench: Be
         bench.broker.leader = other
     bench.produce(10)
     with bench.broker.changed:
-        assert bench.broker.changed.wait_for(lambda: bench.notes.roles == [True, False], PATIENCE_S)
+        assert bench.broker.changed.wait_for(lambda: bench.notes.led == [True, False], PATIENCE_S)
     assert not bench.caught_up()
     other.close()
     with bench.broker.changed:
         assert bench.broker.changed.wait_for(bench.caught_up, PATIENCE_S)
     service.stop()
     thread.join(PATIENCE_S)
-    assert bench.notes.roles == [True, False, True, False]
+    assert bench.notes.led == [True, False, True, False]
     bench.check()
 
 

@@ -1,5 +1,6 @@
 import json
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition as KafkaPartition
 
 from consumers.recovery import recover
+from stream import snapshots
 from stream.broker import EmbeddedBroker
 from stream.dead_letters import PREFIX
 from stream.kafka import KafkaLog
@@ -19,6 +21,8 @@ from tests.consumers.toy import RAISES_IN_LEARN, RAISES_IN_RECOMMEND, Toy, leadi
 
 EVENTS = 600
 PATIENCE_S = 100
+SESSION_S = 6.0  # of the toys
+TAKEOVER_S = 10.0  # after that: far more than the two seconds that are promised, for a machine that is busy with more
 
 
 def _produce(connection: Connection, topic: str, first: int, count: int) -> None:
@@ -26,6 +30,13 @@ def _produce(connection: Connection, topic: str, first: int, count: int) -> None
         for number in range(first, first + count):
             event = {"user_id": f"u{number % 9}", "item_id": "i", "event_time": 1_700_000_000_000 + number}
             producer.send(topic, value=json.dumps(event).encode(), partition=number % 2)
+
+
+def _say(process: subprocess.Popen[str], role: str) -> float:
+    """Return when a process said that this is its role."""
+    assert process.stdout is not None
+    assert f"{role}\n" in iter(process.stdout.readline, "")
+    return time.monotonic()
 
 
 def _lists(reader: KafkaConsumer, count: int) -> list[tuple[int, int, str]]:
@@ -73,6 +84,44 @@ def test_killed_at_any_time_it_answers_every_event_once(broker: EmbeddedBroker, 
     log.close()
     assert sum(standing.offsets.values()) == EVENTS + 10
     assert made[-1].batches == 0  # the last snapshot, taken at SIGTERM, says it all
+
+
+def test_a_standby_leads_when_the_leader_is_killed(broker: EmbeddedBroker, prefix: str, tmp_path: Path) -> None:
+    settings = toy_settings(prefix, tmp_path)
+    connection = Connection(broker.bootstrap)
+    topics = ensure_topics(connection, settings.topics())
+    reader = connection.consumer()
+    reader.assign([KafkaPartition(settings.publish.topic, number) for number in range(2)])
+    reader.seek_to_beginning()
+
+    with leading(broker.bootstrap, prefix, tmp_path / "one") as leader:
+        _say(leader, "leader")
+        with leading(broker.bootstrap, prefix, tmp_path / "two") as standby:
+            _say(standby, "standby")
+            _produce(connection, settings.input.topic, 0, EVENTS)
+            lists = _lists(reader, EVENTS // 3)
+            killed_s = time.monotonic()
+            leader.send_signal(signal.SIGKILL)
+            took_s = _say(standby, "leader") - killed_s
+            assert took_s < SESSION_S + TAKEOVER_S
+            _produce(connection, settings.input.topic, EVENTS, 10)
+            lists += _lists(reader, EVENTS + 10 - len(lists))
+            standby.send_signal(signal.SIGTERM)
+            assert standby.wait(PATIENCE_S) == 0
+    assert reader.poll(timeout_ms=1_000) == {}
+    reader.close()
+
+    expected = Counter((number % 2, number // 2) for number in range(EVENTS + 10))
+    assert Counter((partition, offset) for partition, offset, _ in lists) == expected
+    assert len({identity for *_, identity in lists}) == len(lists)
+
+    log = KafkaLog(connection, settings.application.name, topics, end_process=lambda _code: None)
+    assert log.acquire(lambda: False)
+    followed = recover(toy_task(log, toy_settings(prefix, tmp_path / "nowhere"), [])).pipeline
+    log.close()
+    (last, *_) = snapshots.candidates(tmp_path / "two")
+    manifest, _ = snapshots.load(last, settings.application.name)
+    assert manifest.state_hash == snapshots.state_hash(followed.state())
 
 
 def test_a_header_name_that_is_not_utf_8_stops_nothing(broker: EmbeddedBroker, prefix: str, tmp_path: Path) -> None:

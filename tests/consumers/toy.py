@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from consumers.observer import Role
 from consumers.pipeline import Decisions, Learned, Outputs
-from consumers.recovery import Task
 from consumers.service import Service, stopping_on_signals
 from consumers.settings import Settings
+from consumers.task import Task
 from stream.dead_letters import dead_letter
 from stream.events import Decoded, Decoder, Erase, Interaction
 from stream.kafka import KafkaLog
@@ -107,7 +108,7 @@ class Notes:
 
     def __init__(self, changed: threading.Condition) -> None:
         self._changed = changed
-        self.roles: list[bool] = []
+        self.roles: list[Role] = []
         self.restores = 0
         self.snapshots = 0
         self.stages: set[str] = set()
@@ -134,10 +135,16 @@ class Notes:
     def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:
         self.backlogs.append(records)
 
-    def leads(self, yes: bool) -> None:
+    def takes(self, role: Role) -> None:
         with self._changed:
-            self.roles.append(yes)
+            self.roles.append(role)
             self._changed.notify_all()
+
+    @property
+    def led(self) -> list[bool]:
+        """Whether it led, each time that this changed."""
+        leads = [role is Role.LEADER for role in self.roles]
+        return [now for before, now in zip([False, *leads], leads, strict=False) if before != now]
 
     def trains(self, share: float) -> None:
         pass
@@ -147,6 +154,15 @@ class Notes:
 
     def snapshot(self, state: State, now_ms: int) -> None:
         self.snapshots += 1
+
+
+class Said(Notes):
+    """Says its roles on stdout."""
+
+    def takes(self, role: Role) -> None:
+        if role not in self.roles[-1:]:
+            print(role, flush=True)
+        super().takes(role)
 
 
 def toy_task(log: Log, settings: Settings, made: list[Toy]) -> Task[Toy]:
@@ -194,7 +210,7 @@ def main() -> None:
     topics = ensure_topics(connection, settings.topics())
     log = KafkaLog(connection, settings.application.name, topics, session_timeout_ms=6_000)
     print("starts", flush=True)
-    service = Service(toy_task(log, settings, []), settings, Notes(threading.Condition()))
+    service = Service(toy_task(log, settings, []), settings, Said(threading.Condition()))
     with stopping_on_signals(service):
         service.run()
 
