@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from consumers.backtest import Trial, backtest
 from consumers.comparisons import ablation, spread
@@ -87,30 +87,32 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
 
 def _figures(settings: Settings, batches: Sequence[EventBatch], plan: Plan, bar: Progress) -> Figures:
     """All figures of a plan; those of the run as asked for, and of the first seed, are the ones at the top."""
+    seed, of_floors = settings.models.seed, dict[str, Ranks]()
 
     def run(title: str, settings: Settings, variant: Variant) -> Trial:
-        task = bar.add_task(title, total=sum(map(len, batches)))
-        trial = backtest(
+        task = _only(bar, title, sum(map(len, batches)))
+        return backtest(
             settings, batches, batch=plan.batch, variant=variant, progress=lambda count: bar.advance(task, count)
         )
-        bar.remove_task(task)
-        return trial
 
-    seed = settings.models.seed
+    def worth(trial: Trial) -> Figures:
+        _only(bar, "Figures", None)
+        return figures(trial, of_floors, seed)
+
     trial = run("Test, then learn", settings, plan.variant)
-    of_floors = _floor_ranks(settings, trial, bar) if plan.floors else {}
-    result = figures(trial, of_floors, seed)
+    if plan.floors:
+        of_floors = _floor_ranks(settings, trial, bar)
+    result = worth(trial)
     if plan.seeds > 1:
-        runs = [result]
-        for other in range(seed + 1, seed + plan.seeds):
-            trial = run(f"Seed {other}", settings.with_overrides(repeats=None, seed=other), plan.variant)
-            runs.append(figures(trial, of_floors, other))
-        result["seeds"] = {"seeds": list(range(seed, seed + plan.seeds)), "scorers": spread(runs)}
+        seeds = range(seed, seed + plan.seeds)
+        others = [settings.with_overrides(repeats=None, seed=other) for other in seeds[1:]]
+        runs = [result, *(worth(run(f"Seed {other.models.seed}", other, plan.variant)) for other in others)]
+        result["seeds"] = {"seeds": list(seeds), "scorers": spread(runs)}
     if plan.ablate:
-        without = {}
-        for name in ablations(settings):
-            trial = run(f"Without {name}", settings, replace(plan.variant, lacking=name))
-            without[name] = figures(trial, {}, seed)
+        without = {
+            name: worth(run(f"Without {name}", settings, replace(plan.variant, lacking=name)))
+            for name in ablations(settings)
+        }
         result["ablation"] = ablation(result, without)
     update_every = plan.variant.update_every
     return result | {
@@ -126,12 +128,19 @@ def _figures(settings: Settings, batches: Sequence[EventBatch], plan: Plan, bar:
 def _floor_ranks(settings: Settings, trial: Trial, bar: Progress) -> dict[str, Ranks]:
     unseen = settings.serving.repeats == "never"
     several = floors(unseen=unseen)
-    task = bar.add_task("Floors", total=len(several))
+    task = _only(bar, "Floors", len(several))
     ranks = {}
     for name, floor in several.items():
         ranks[name] = floor.ranks(trial.stream, unseen=unseen)
         bar.advance(task)
     return ranks
+
+
+def _only(bar: Progress, title: str, total: int | None) -> TaskID:
+    """Show one bar in place of those before it."""
+    for task in bar.task_ids:
+        bar.remove_task(task)
+    return bar.add_task(title, total=total)
 
 
 def _try_to_write(path: Path, option: str) -> None:

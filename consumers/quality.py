@@ -16,7 +16,7 @@ from consumers.curves import curves
 from consumers.intervals import intervals
 from models.base import Mask
 from models.experts import NETWORK
-from models.metrics import Ranks, summary
+from models.metrics import Ranks, ndcg, summary
 from models.slices import slices
 
 Figures = dict[str, Any]
@@ -106,7 +106,7 @@ class _Contest:
         found = {}
         for key, several in (("best_expert", self.experts), ("best_floor", self.floors)):
             if several:
-                name = max(several, key=lambda name: summary(several[name][events])["ndcg@10"])
+                name = max(several, key=lambda name: ndcg(several[name][events]).sum())
                 found[key] = (name, several[name])
         return found
 
