@@ -241,6 +241,20 @@ def dlq_replay(
 
 
 @app.command()
+def audit(
+    config: Config = None,
+    begin: Annotated[
+        Path | None, typer.Option("--from", help="Begin at this snapshot.", show_default="the oldest in state.dir")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
+) -> None:
+    """Follow the journal from an old snapshot to the newest one, and compare the states; changes nothing."""
+    from consumers.audit import audit as run_audit
+
+    run_audit(_settings(config), begin, as_json=json, console=Console())
+
+
+@app.command()
 def config(config: Config = None) -> None:
     """Print the settings that are in effect; passwords are in files and stay there."""
     from consumers.configuration import to_toml

@@ -12,13 +12,14 @@ A batch is learned while its transaction commits, so the last one in the journal
 it is learned. Its leader then learns it record by record, and the next journal record says so (`before`). So a follower
 
 1. learns a batch when the next record is there, because that one may amend it;
-2. when no next one comes, learns it all the same, because it may be the one that erases a user; should it be amended
-   after that, the follower begins anew;
+2. when no next one comes for a moment, learns it all the same, because the leader may be dead, or the batch erase a
+   user; if a model raises it goes back and waits, and should the batch be amended after that, it begins anew;
 3. with the lease, learns the last one at once: nobody else will amend it. If a model raises, it begins anew, learns
    that one record by record, and owes a journal record that says so, with the dead letters of what was left out.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Generic, NamedTuple
@@ -37,7 +38,7 @@ from stream.log import JournalEntry, Log, TopicPartition
 _log = logging.getLogger(__name__)
 
 _REBUILD = "springtide run --rebuild starts a new epoch from what the log still has"
-_HELD_BACK_S = 60.0  # longer than a leader needs to recover and to amend its last batch
+_HELD_BACK_S = 3.0  # less than a session timeout, so that whoever takes over has mostly learned the last batch
 
 
 class _UnlearnedError(Exception):
@@ -92,6 +93,11 @@ class Follower(Generic[P]):
         """Whether it has not begun, or begins anew."""
         return self._standing is None
 
+    @property
+    def sequence(self) -> int:
+        """Number of the last batch that is learned; -1 where there is none."""
+        return -1 if self._standing is None else self._standing.sequence - 1
+
     def follow(self, enough: Callable[[], bool] = lambda: False) -> bool:
         """Learn what the journal holds, but for its newest batch; return whether that is done.
 
@@ -120,11 +126,12 @@ class Follower(Generic[P]):
             if enough():
                 return False
         self._entries = None
-        return self._settle(self._standing)
+        self._settle(self._standing)
+        return True
 
-    def finish(self) -> Standing[P]:
-        """Learn everything that the journal holds, and return the state."""
-        return self._finish(None)
+    def finish(self, enough: Callable[[], bool] = lambda: False) -> Standing[P]:
+        """Learn everything that the journal holds, unless `enough` says so before, and return the state."""
+        return self._finish(None, enough)
 
     def lead(self) -> Standing[P]:
         """Learn the rest, and return the state as its last leader left it; the caller holds the lease.
@@ -165,25 +172,26 @@ class Follower(Generic[P]):
             self._learn(standing, due, record)
         return True
 
-    def _settle(self, standing: Standing[P]) -> bool:
-        """Learn the newest batch too if it has waited for long; False when a model raises on it."""
+    def _settle(self, standing: Standing[P]) -> None:
+        """Learn the newest batch too if it has waited for long; not if a model raises on it."""
         due = self._due
         if due is None or self._clock_s() - due.since_s < _HELD_BACK_S:
-            return True
-        self._due = None
+            return
+        before = standing.pipeline.state()
         try:
             self._learn(standing, due, None)
+            self._due = None
         except _UnlearnedError:
             _log.exception("Batch %d is committed, and a model raises as it is learned.", due.record.sequence)
-            self._begin_anew()
-            return False
-        return True
+            standing.pipeline.restore(before)
+            self._due = due._replace(since_s=math.inf)  # only the next record says how it is to be learned
 
-    def _finish(self, singly: int | None) -> Standing[P]:
+    def _finish(self, singly: int | None, enough: Callable[[], bool] = lambda: False) -> Standing[P]:
         """Learn all that there is; the batch numbered `singly` record by record."""
-        while not self.follow() or self._standing is None:
-            pass
-        if self._due is not None:
+        caught_up = False
+        while self._standing is None or not (caught_up or enough()):
+            caught_up = self.follow(enough)
+        if self._due is not None and not enough():
             due, self._due = self._due, None
             self._learn(self._standing, due, None, singly)
         return self._standing

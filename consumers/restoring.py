@@ -14,7 +14,7 @@ from consumers.task import Saved, Standing, Task
 from stream import journal, snapshots
 from stream.errors import RecoveryError, SnapshotError
 from stream.log import Log
-from stream.snapshots import Manifest
+from stream.snapshots import Manifest, State
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +43,7 @@ def next_epoch(task: Task[P]) -> Standing[P]:
 
 def from_snapshot(task: Task[P], path: Path) -> Standing[P]:
     """Return the state in a snapshot; SnapshotError when it cannot be used, with the reason."""
-    manifest, state = snapshots.load(path, task.application)
-    if manifest.settings_hash != task.settings_hash:
-        message = f"Snapshot {path} was made under other settings and is not used."
-        raise SnapshotError(message)
-    if not _is_in_journal(task.log, manifest):
-        message = f"Snapshot {path} stands on a batch that the journal does not hold and is not used."
-        raise SnapshotError(message)
+    manifest, state = usable(task, path)
     pipeline = task.make(manifest.epoch)
     pipeline.restore(state)
     return Standing(
@@ -61,6 +55,18 @@ def from_snapshot(task: Task[P], path: Path) -> Standing[P]:
         manifest.erased,
         Saved(path, manifest.sequence),
     )
+
+
+def usable(task: Task[P], path: Path) -> tuple[Manifest, State]:
+    """Read a snapshot; SnapshotError when it cannot be used, with the reason."""
+    manifest, state = snapshots.load(path, task.application)
+    if manifest.settings_hash != task.settings_hash:
+        message = f"Snapshot {path} was made under other settings and is not used."
+        raise SnapshotError(message)
+    if not _is_in_journal(task.log, manifest):
+        message = f"Snapshot {path} stands on a batch that the journal does not hold and is not used."
+        raise SnapshotError(message)
+    return manifest, state
 
 
 def _newest_snapshot(task: Task[P]) -> Standing[P] | None:

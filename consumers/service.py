@@ -45,7 +45,7 @@ from stream.errors import CommitInDoubtError, LeaseLostError
 from stream.events import Decoded
 from stream.kafka import KafkaLog
 from stream.log import Offsets, Ranges
-from stream.topics import ensure_topics
+from stream.topics import TaskTopics, ensure_topics
 
 _log = logging.getLogger(__name__)
 
@@ -351,17 +351,21 @@ def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:
     return {source: (offsets[source], end) for source, end in ends.items()}
 
 
+def task_on_kafka(settings: Settings, topics: TaskTopics, scorers: Sequence[str]) -> Task[Pipeline]:
+    """Return the task of these settings; a state also depends on which experts there are."""
+    name = settings.application.name
+    log = KafkaLog(settings.kafka.connection(), name, topics)
+    kind = f"{settings.settings_hash()} {' '.join(scorers)}"
+    return Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
+
+
 def run(settings: Settings, *, rebuild: bool = False) -> None:
     """Lead a task on Kafka, or stand by, until SIGINT or SIGTERM; what goes wrong is raised as one sentence."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    connection = settings.kafka.connection()
-    topics = ensure_topics(connection, settings.topics())
-    name, rehearsed = settings.application.name, Pipeline(settings)
+    topics = ensure_topics(settings.kafka.connection(), settings.topics())
+    rehearsed = Pipeline(settings)
     telemetry = Telemetry(rehearsed.recommender.scorers)
-    log = KafkaLog(connection, name, topics)
-    # A state also depends on which experts there are.
-    kind = f"{settings.settings_hash()} {' '.join(rehearsed.recommender.scorers)}"
-    task = Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
+    task = task_on_kafka(settings, topics, rehearsed.recommender.scorers)
     service = Service(task, settings, telemetry, rebuild=rebuild)
     metrics = settings.metrics
     shown = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.role)

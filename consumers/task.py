@@ -14,7 +14,7 @@ from stream import snapshots
 from stream.log import Log, Offsets
 from stream.snapshots import Manifest, State
 
-_THREADS = 1  # to which `models.numerics` binds every model
+THREADS = 1  # to which `models.numerics` binds every model
 
 
 class Saved(NamedTuple):
@@ -73,7 +73,7 @@ class Task(Generic[P]):
             offsets=tuple(sorted(standing.offsets.items())),
             watermark_ms=-1 if watermark_ms is None else watermark_ms,
             settings_hash=self.settings_hash,
-            fingerprint=snapshots.fingerprint(_THREADS),
+            fingerprint=snapshots.fingerprint(THREADS),
             state_hash=snapshots.state_hash(state),
         )
         return Saved(snapshots.save(self.snapshots, state, manifest), manifest.sequence)

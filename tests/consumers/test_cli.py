@@ -69,7 +69,7 @@ def file(tmp_path: Path) -> Path:
 def test_every_command_has_its_help(springtide: Springtide) -> None:
     overview = springtide("--help").out
 
-    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "topics", "dlq", "config"):
+    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "topics", "dlq", "audit", "config"):
         assert command in overview
         assert springtide(command, "--help").code == 0
     for command in ("list", "replay"):
@@ -124,6 +124,7 @@ def test_config_prints_what_is_in_effect(springtide: Springtide) -> None:
         (("demo", "--file", "nowhere.csv"), 2, "The file nowhere.csv does not exist: check the path.\n"),
         (("topics",), 4, "No Kafka broker answers at 127.0.0.1:1"),
         (("tail",), 4, "No Kafka broker answers at 127.0.0.1:1"),
+        (("audit",), 4, "No Kafka broker answers at 127.0.0.1:1"),
         (("run",), 4, "No Kafka broker answers at 127.0.0.1:1"),
     ],
 )
