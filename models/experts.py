@@ -15,6 +15,7 @@ from models.cooccurrence import Cooccurrence
 from models.factorization import FactorizationExpert
 from models.popularity import Popularity
 from models.repeats import Repeats
+from models.sessions import SimilarSessions
 from models.training import SequenceExpert
 
 _READOUTS = {
@@ -24,6 +25,7 @@ _READOUTS = {
 }
 _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
+    "sessions": lambda _: SimilarSessions(),
     "popularity": lambda _: Popularity(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),
     "sequence": lambda seed: SequenceExpert(seed=seed),

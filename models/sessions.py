@@ -1,0 +1,228 @@
+"""Others who were where the user is now: what came before and after the window's items in sequences like the user's.
+
+Session-kNN (Jannach & Ludewig 2017, "When recurrent neural networks meet the neighborhood for session-based
+recommendation") on a stream. h_j are the newest eight distinct items of the window, newest 0. The last ``100 * .85^j``
+times that anybody met h_j are its neighbours, the k-th newest of weight ``w = .7^j .98^k (.2 + s)``. s is the cosine
+of what came before h_j there and here: the number of items that the sixteen before each have in common, divided by the
+geometric mean of how many there are. A neighbour gives ``w .85^d`` to the (d + 1)-th item after it and half as much to
+the (d + 1)-th distinct item before it, d < 8.
+
+What differs from the paper: neighbours are moments, not whole sessions, so that position and order count (as in
+STAN, Garg et al. 2019), and a user who never stops is as good a neighbour as a session; the newest are taken, not the
+most similar of a sample; the user's own past is among them. No clock: months of silence change nothing.
+
+Most of what it knows stands in the co-occurrence counts too; the rest is which items come *together* with which. It
+pays where many users walk the same way (ratings), least where sessions are short.
+
+O(500 * (16 + 16)) a query, O(16^2) an event. Memory: 58 MB, see `occurrences`.
+"""
+
+import numpy as np
+
+from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
+from models.evidence import Evidence
+from models.occurrences import Occurrences
+from stream.kernels import kernel
+from stream.snapshots import State
+
+_HEADS, _HEAD_DECAY = 8, 0.7
+_NEIGHBOURS, _FEWER = 100, 0.85
+_NEIGHBOUR_DECAY = 0.98
+_UNLIKE = 0.2
+_BEFORE, _AFTER = 16, 8
+_GIVEN = 0.85 ** np.arange(_AFTER, dtype=np.float32)
+_BACKWARDS = np.float32(0.5)
+
+
+class SimilarSessions(Expert):
+    """One column over the newest events.
+
+    Parameters
+    ----------
+    capacity
+        Events among which neighbours are looked for.
+    """
+
+    name = "sessions"
+    columns = (Column("similar_sessions", 25),)
+
+    def __init__(self, capacity: int = 500_000) -> None:
+        self._occurrences = Occurrences(capacity, _BEFORE, _AFTER)
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        met = self._occurrences
+        firsts, slots, weights, heads = _neighbours(
+            queries.windows.items, met.newest, met.older, met.oldest, met.before
+        )
+        starts, rows, scores = _given(
+            firsts, slots, weights, met.before, met.after, queries.starts, queries.excluded, len(met.newest)
+        )
+
+        def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
+            positions: Rows = _strongest(queries, rows, firsts, slots, weights, heads, met.before, met.after)
+            return positions
+
+        return Evidence(self.columns, (1.0,), starts, rows, scores, because)
+
+    def learn(self, events: Events) -> None:
+        """See Expert."""
+        self._occurrences.learn(events)
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        self._occurrences.forget_items(dead)
+
+    def forget_users(self, dead: Mask) -> None:
+        """See Expert."""
+        self._occurrences.forget_users(dead)
+
+    def state(self) -> State:
+        """See Expert."""
+        return self._occurrences.state()
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self._occurrences.restore(state)
+
+
+@kernel
+def _neighbours(items, newest, older, oldest, before):
+    """Find and weigh the neighbours of B windows.
+
+    Returns firsts (B + 1,), and of each neighbour its slot, weight, and the position of its head in the window (n,).
+    """
+    most = [int(_NEIGHBOURS * _FEWER**j) for j in range(_HEADS)]
+    slots = np.empty(len(items) * sum(most), np.int64)
+    weights = np.empty(len(slots), np.float32)
+    heads = np.empty(len(slots), np.int32)
+    firsts = np.zeros(len(items) + 1, np.int64)
+    rank = np.full(len(newest), -1, np.int8)  # of the items of one window, distinct, newest 0
+    count = 0
+    for b in range(len(items)):
+        positions = _ranked(items[b], rank)
+        for j in range(min(len(positions), _HEADS)):
+            weight = _HEAD_DECAY**j
+            mine = min(len(positions) - j - 1, _BEFORE)
+            event = newest[items[b, positions[j]]]
+            for _ in range(most[j]):
+                if event < oldest:
+                    break
+                slot = event % len(older)
+                slots[count] = slot
+                weights[count] = weight * (_UNLIKE + _similarity(before[slot], rank, j, mine))
+                heads[count] = positions[j]
+                count += 1
+                weight *= _NEIGHBOUR_DECAY
+                event = older[slot]
+        for position in positions:
+            rank[items[b, position]] = -1
+        firsts[b + 1] = count
+    return firsts, slots[:count], weights[:count], heads[:count]
+
+
+@kernel
+def _ranked(window, rank):
+    """Enter the ranks of the newest distinct known items of a window; return their positions."""
+    positions = np.empty(_HEADS + _BEFORE, np.int32)
+    count = 0
+    for position in range(len(window)):
+        item = window[position]
+        if item < 0 or count == len(positions):
+            break
+        if item < len(rank) and rank[item] < 0:
+            rank[item] = count
+            positions[count] = position
+            count += 1
+    return positions[:count]
+
+
+@kernel
+def _similarity(theirs, rank, head, mine):
+    """Cosine between the items `theirs` before a neighbour and the `mine` items of the window before its head."""
+    common, others = 0, 0
+    for item in theirs:
+        if item >= 0:
+            others += 1
+            common += head < rank[item] <= head + _BEFORE
+    return common / np.sqrt(max(mine * others, 1))
+
+
+@kernel
+def _given(firsts, slots, weights, before, after, starts, excluded, known):
+    """Sum what neighbours give: starts (B + 1,), item rows (n,) and scores (n, 1), without the excluded of a query.
+
+    The inner loops ask nothing: what is no item has the place behind all items, and is barred like the excluded.
+    """
+    sums = np.zeros(known + 1, np.float32)
+    barred = np.zeros(known + 1, np.bool_)
+    barred[known] = True
+    met = np.empty(known + 2, np.int32)
+    rows, scores = np.empty(1024, np.int32), np.empty((1024, 1), np.float32)
+    ends = np.zeros_like(firsts)
+    total = 0
+    for b in range(len(firsts) - 1):
+        count = 0
+        for n in range(firsts[b], firsts[b + 1]):
+            count = _give(weights[n], after[slots[n]], sums, met, count)
+            count = _give(weights[n] * _BACKWARDS, before[slots[n]], sums, met, count)
+        _bar(excluded[starts[b] : starts[b + 1]], barred, True)
+        rows, scores = _with_room(rows, scores, total, count + 1)
+        for item in met[:count]:
+            rows[total], scores[total, 0] = item, sums[item]
+            total += not barred[item]
+            sums[item] = 0
+        _bar(excluded[starts[b] : starts[b + 1]], barred, False)
+        ends[b + 1] = total
+    return ends, rows[:total].copy(), scores[:total].copy()
+
+
+@kernel
+def _give(weight, items, sums, met, count):
+    """Add to the nearest items; list those that had nothing yet, and return how many are listed."""
+    for place in range(_AFTER):
+        item = items[place]
+        met[count] = item
+        count += sums[item] == 0
+        sums[item] += weight * _GIVEN[place]
+    return count
+
+
+@kernel
+def _bar(items, barred, value):
+    for item in items:
+        if item < len(barred) - 1:
+            barred[item] = value
+
+
+@kernel
+def _with_room(rows, scores, total, more):
+    """`rows` and `scores` themselves, or longer copies with room for `more` behind `total`."""
+    if total + more <= len(rows):
+        return rows, scores
+    longer_rows = np.empty(2 * (total + more), np.int32)
+    longer_scores = np.empty((2 * (total + more), 1), np.float32)
+    longer_rows[:total], longer_scores[:total] = rows[:total], scores[:total]
+    return longer_rows, longer_scores
+
+
+@kernel
+def _strongest(queries, items, firsts, slots, weights, heads, before, after):
+    """Window positions of the two heads whose neighbours give most to each of N items (N, 2), -1 for none."""
+    best = np.full((len(queries), 2), -1, np.int32)
+    for n in range(len(queries)):
+        first, second, part = np.float32(0), np.float32(0), np.float32(0)
+        last = firsts[queries[n] + 1]
+        for m in range(firsts[queries[n]], last):
+            for place in range(_AFTER):
+                part += weights[m] * _GIVEN[place] * (after[slots[m], place] == items[n])
+                part += weights[m] * _GIVEN[place] * (before[slots[m], place] == items[n]) * _BACKWARDS
+            if m + 1 < last and heads[m + 1] == heads[m]:
+                continue
+            if part > first:
+                best[n, 1], second = best[n, 0], first
+                best[n, 0], first = heads[m], part
+            elif part > second:
+                best[n, 1], second = heads[m], part
+            part = np.float32(0)
+    return best
