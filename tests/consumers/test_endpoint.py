@@ -62,4 +62,4 @@ def test_a_busy_port_is_one_sentence(endpoint: Endpoint) -> None:
     port = int(endpoint.url.rpartition(":")[2])
 
     with pytest.raises(SettingsError, match=rf"cannot be served at 127\.0\.0\.1:{port} .*metrics\.port"):
-        Endpoint("127.0.0.1", port, CollectorRegistry(), bool, bool).start()
+        Endpoint("127.0.0.1", port, CollectorRegistry(), bool, lambda: Role.LEADER).start()
