@@ -1,15 +1,15 @@
 """Others who were where the user is now: what came before and after the window's items in sequences like the user's.
 
 Session-kNN (Jannach & Ludewig 2017, "When recurrent neural networks meet the neighborhood for session-based
-recommendation") on a stream. h_j are the newest eight distinct items of the window, newest 0. The last ``100 * .85^j``
-times that anybody met h_j are its neighbours, the k-th newest of weight ``w = .7^j .98^k (.2 + s)``. s is the cosine
-of what came before h_j there and here: the number of items that the sixteen before each have in common, divided by the
-geometric mean of how many there are. A neighbour gives ``w .85^d`` to the (d + 1)-th item after it and half as much to
-the (d + 1)-th distinct item before it, d < 8.
+recommendation") on a stream. h_j are the newest eight distinct items of the window, newest 0: the heads. The last
+``100 * .85^j`` times that anybody met h_j are its moments, the k-th newest of weight ``w = .7^j .98^k (.2 + s)``. s is
+the cosine of what came before h_j then and now: the number of items that the sixteen before each have in common,
+divided by the geometric mean of how many there are. A moment gives ``w .85^d`` to the (d + 1)-th item after it and half
+as much to the (d + 1)-th distinct item before it, d < 8.
 
-What differs from the paper: neighbours are moments, not whole sessions, so that position and order count (as in
-STAN, Garg et al. 2019), and a user who never stops is as good a neighbour as a session; the newest are taken, not the
-most similar of a sample; the user's own past is among them. No clock: months of silence change nothing.
+What differs from the paper: the neighbours are moments, not whole sessions, so that position and order count (as in
+STAN, Garg et al. 2019) and a user who never stops is as good as a session; the newest are taken, not the most similar
+of a sample; the user's own past is among them. No clock: months of silence change nothing.
 
 Most of what it knows stands in the co-occurrence counts too; the rest is which items come *together* with which. It
 pays where many users walk the same way (ratings), least where sessions are short.
@@ -25,12 +25,13 @@ from models.occurrences import Occurrences
 from stream.kernels import kernel
 from stream.snapshots import State
 
-_HEADS, _HEAD_DECAY = 8, 0.7
-_NEIGHBOURS, _FEWER = 100, 0.85
-_NEIGHBOUR_DECAY = 0.98
+_HEADS, _MOMENTS = 8, 100
+_MOST = (_MOMENTS * 0.85 ** np.arange(_HEADS)).astype(np.int64)
+_BY_HEAD = 0.7 ** np.arange(_HEADS, dtype=np.float32)
+_BY_AGE = 0.98 ** np.arange(_MOMENTS, dtype=np.float32)
 _UNLIKE = 0.2
 _BEFORE, _AFTER = 16, 8
-_GIVEN = 0.85 ** np.arange(_AFTER, dtype=np.float32)
+_BY_PLACE = 0.85 ** np.arange(_AFTER, dtype=np.float32)
 _BACKWARDS = np.float32(0.5)
 
 
@@ -40,7 +41,7 @@ class SimilarSessions(Expert):
     Parameters
     ----------
     capacity
-        Events among which neighbours are looked for.
+        Events among which moments are looked for.
     """
 
     name = "sessions"
@@ -52,9 +53,7 @@ class SimilarSessions(Expert):
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
         met = self._occurrences
-        firsts, slots, weights, heads = _neighbours(
-            queries.windows.items, met.newest, met.older, met.oldest, met.before
-        )
+        firsts, slots, weights, heads = _moments(queries.windows.items, met.newest, met.older, met.oldest, met.before)
         starts, rows, scores = _given(
             firsts, slots, weights, met.before, met.after, queries.starts, queries.excluded, len(met.newest)
         )
@@ -87,13 +86,12 @@ class SimilarSessions(Expert):
 
 
 @kernel
-def _neighbours(items, newest, older, oldest, before):
-    """Find and weigh the neighbours of B windows.
+def _moments(items, newest, older, oldest, before):
+    """Find and weigh the moments of B windows.
 
-    Returns firsts (B + 1,), and of each neighbour its slot, weight, and the position of its head in the window (n,).
+    Returns firsts (B + 1,), and of each moment its slot, weight, and the position of its head in the window (n,).
     """
-    most = [int(_NEIGHBOURS * _FEWER**j) for j in range(_HEADS)]
-    slots = np.empty(len(items) * sum(most), np.int64)
+    slots = np.empty(len(items) * _HEADS * _MOMENTS, np.int64)
     weights = np.empty(len(slots), np.float32)
     heads = np.empty(len(slots), np.int32)
     firsts = np.zeros(len(items) + 1, np.int64)
@@ -101,24 +99,36 @@ def _neighbours(items, newest, older, oldest, before):
     count = 0
     for b in range(len(items)):
         positions = _ranked(items[b], rank)
-        for j in range(min(len(positions), _HEADS)):
-            weight = _HEAD_DECAY**j
-            mine = min(len(positions) - j - 1, _BEFORE)
-            event = newest[items[b, positions[j]]]
-            for _ in range(most[j]):
-                if event < oldest:
-                    break
-                slot = event % len(older)
-                slots[count] = slot
-                weights[count] = weight * (_UNLIKE + _similarity(before[slot], rank, j, mine))
-                heads[count] = positions[j]
-                count += 1
-                weight *= _NEIGHBOUR_DECAY
-                event = older[slot]
+        count = _walk(items[b], positions[:_HEADS], newest, older, oldest, slots, weights, heads, count)
+        for n in range(firsts[b], count):
+            j = rank[items[b, heads[n]]]
+            weights[n] *= _UNLIKE + _similarity(before[slots[n]], rank, j, min(len(positions) - j - 1, _BEFORE))
         for position in positions:
             rank[items[b, position]] = -1
         firsts[b + 1] = count
     return firsts, slots[:count], weights[:count], heads[:count]
+
+
+@kernel
+def _walk(window, positions, newest, older, oldest, slots, weights, heads, count):
+    """List the occurrences of each head by its own weight; return how many are listed.
+
+    All chains are followed a step at a time: they lead all over memory, which answers several at once.
+    """
+    events = newest[window[positions]]
+    for step in range(_MOMENTS):
+        before = count
+        for j in range(len(positions)):
+            if events[j] < oldest or step >= _MOST[j]:
+                continue
+            slots[count] = events[j] % len(older)
+            weights[count] = _BY_HEAD[j] * _BY_AGE[step]
+            heads[count] = positions[j]
+            events[j] = older[slots[count]]
+            count += 1
+        if count == before:
+            break
+    return count
 
 
 @kernel
@@ -139,7 +149,7 @@ def _ranked(window, rank):
 
 @kernel
 def _similarity(theirs, rank, head, mine):
-    """Cosine between the items `theirs` before a neighbour and the `mine` items of the window before its head."""
+    """Cosine between the items `theirs` before a moment and the `mine` items of the window before its head."""
     common, others = 0, 0
     for item in theirs:
         if item >= 0:
@@ -150,7 +160,7 @@ def _similarity(theirs, rank, head, mine):
 
 @kernel
 def _given(firsts, slots, weights, before, after, starts, excluded, known):
-    """Sum what neighbours give: starts (B + 1,), item rows (n,) and scores (n, 1), without the excluded of a query.
+    """Sum what moments give: starts (B + 1,), item rows (n,) and scores (n, 1), without the excluded of a query.
 
     The inner loops ask nothing: what is no item has the place behind all items, and is barred like the excluded.
     """
@@ -184,7 +194,7 @@ def _give(weight, items, sums, met, count):
         item = items[place]
         met[count] = item
         count += sums[item] == 0
-        sums[item] += weight * _GIVEN[place]
+        sums[item] += weight * _BY_PLACE[place]
     return count
 
 
@@ -208,21 +218,18 @@ def _with_room(rows, scores, total, more):
 
 @kernel
 def _strongest(queries, items, firsts, slots, weights, heads, before, after):
-    """Window positions of the two heads whose neighbours give most to each of N items (N, 2), -1 for none."""
+    """Window positions of the two heads whose moments give most to each of N items (N, 2), -1 for none."""
     best = np.full((len(queries), 2), -1, np.int32)
     for n in range(len(queries)):
-        first, second, part = np.float32(0), np.float32(0), np.float32(0)
-        last = firsts[queries[n] + 1]
-        for m in range(firsts[queries[n]], last):
+        own = slice(firsts[queries[n]], firsts[queries[n] + 1])
+        parts = np.zeros(heads[own].max() + 1 if own.stop > own.start else 0, np.float32)  # by position
+        for m in range(own.start, own.stop):
             for place in range(_AFTER):
-                part += weights[m] * _GIVEN[place] * (after[slots[m], place] == items[n])
-                part += weights[m] * _GIVEN[place] * (before[slots[m], place] == items[n]) * _BACKWARDS
-            if m + 1 < last and heads[m + 1] == heads[m]:
-                continue
-            if part > first:
-                best[n, 1], second = best[n, 0], first
-                best[n, 0], first = heads[m], part
-            elif part > second:
-                best[n, 1], second = heads[m], part
-            part = np.float32(0)
+                given = weights[m] * _BY_PLACE[place]
+                parts[heads[m]] += given * (after[slots[m], place] == items[n])
+                parts[heads[m]] += given * (before[slots[m], place] == items[n]) * _BACKWARDS
+        for reason in range(2):
+            if len(parts) and parts.max() > 0:
+                best[n, reason] = parts.argmax()
+                parts[best[n, reason]] = 0
     return best

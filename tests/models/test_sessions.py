@@ -29,7 +29,7 @@ LIKE, UNLIKE, OLDER = 0.98 * 1.2, 0.2, 0.7 * 0.2
 """Weights of those who met item 1: user 0, who came from 0 as well, before user 1, who did not; and of user 0 at 0."""
 
 
-def test_neighbours_say_what_came_after_and_half_as_loud_what_came_before() -> None:
+def test_similar_moments_say_what_came_after_and_half_as_loud_what_came_before() -> None:
     expert = taught()
     scores = [
         0.5 * LIKE,  # before 1, which user 0 met as well
@@ -68,7 +68,7 @@ def test_silence_changes_nothing() -> None:
     assert expert.read(soon).score(asked).tolist() == expert.read(late).score(asked).tolist()
 
 
-def test_reasons_are_the_items_whose_neighbours_say_so() -> None:
+def test_reasons_are_the_items_whose_moments_say_so() -> None:
     """Item 3 comes from both items of the window, most from the newest; 1 from the older one; 7 from nowhere."""
     reading = taught().read(query([(9, 50)], [(9, 35), *HISTORY], now_s=60))
     zeros = np.zeros(3, np.int32)
