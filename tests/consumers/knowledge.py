@@ -32,6 +32,9 @@ def known(pipeline: Pipeline) -> Facts:
         "statistics": [by_id(experts[f"items.{name}"], items) for name in ("counts", "first_ms", "last_ms")],
         "neighbours": _neighbours(pick("cooccurrence", experts), items),
         "norms": by_id(experts["cooccurrence.norms"], items),
+        "moments": list(_moments(pick("sessions", experts), users, items)),
+        "newest moments": by_id(experts["sessions.newest"], items, -1),
+        "latest moments": by_id(experts["sessions.latest"], users, -1),
         "popularity": by_id(experts["popularity.weights"], items),
         "leaders": [{items[item] for item in row if item >= 0} for row in experts["popularity.leaders"].tolist()],
         "user factors": _factors(pick("factorization.users", experts), users),
@@ -97,6 +100,14 @@ def _neighbours(state: State, items: Ids) -> Facts:
             names = [items[key] for key in state["keys"][start:end].tolist()]
             neighbours[items[row]] = dict(zip(names, state["counters"][start:end].tolist(), strict=True))
     return neighbours
+
+
+def _moments(state: State, users: Ids, items: Ids) -> Iterator[object]:
+    """Whose each moment is, what stands around it, and the moments before of the same item and user."""
+    columns = (state[name].tolist() for name in ("users", "before", "after", "older", "previous"))
+    for user, before, after, *links in zip(*columns, strict=True):
+        around = [[items[item] for item in side if item >= 0] for side in (before, after)]
+        yield (users[user] if user >= 0 else None, around, links)
 
 
 def _factors(state: State, ids: Ids) -> Facts:
