@@ -210,7 +210,7 @@ class EmbeddedBroker:
         return (self.data_dir / "topics" / "meta.properties").exists()
 
     def _format(self, kafka: tuple[str, ...], log: IO[bytes]) -> bool:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = "A" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # no leading dash: it would be an option
         properties = str(self.data_dir / "server.properties")
         arguments = ("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", properties)
         command = [kafka[0], *_FORMAT_JVM, *kafka[1:], *arguments]
