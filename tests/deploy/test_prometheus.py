@@ -1,0 +1,106 @@
+"""A running service, a real Prometheus that scrapes it, and every query that is deployed."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from kafka import KafkaProducer
+
+from consumers.child import Child
+from consumers.replay import Pace, Replay
+from consumers.settings import Settings
+from consumers.synthetic import synthetic
+from stream.broker import EmbeddedBroker
+from tests.deploy.conftest import DEPLOY
+from tests.deploy.server import Server, free_port, load
+
+EVENTS = 1_500
+BAD = 5
+_VARIABLES = {"$instance": ".*", "$__rate_interval": "1m", "$window": "1h", "$interval": "1m"}
+
+
+class Query(NamedTuple):
+    where: str
+    expression: str
+
+
+def panel_queries() -> list[Query]:
+    """Every query of every dashboard, with the variables as they are when one opens it."""
+    found = []
+    for path in sorted((DEPLOY / "grafana").glob("**/*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                expression = target["expr"]
+                for name, value in _VARIABLES.items():
+                    expression = expression.replace(name, value)
+                found.append(Query(f"{path.stem}: {panel['title']} ({target['refId']})", expression))
+    return found
+
+
+def alert_selectors() -> list[Query]:
+    """Every series that an alert looks at."""
+    found = []
+    for group in load(DEPLOY / "alerts.yml")["groups"]:
+        for rule in group["rules"]:
+            for selector in re.findall(r"(?:springtide|process)_\w+(?:\{[^}]*\})?", rule["expr"]):
+                found.append(Query(rule["alert"], selector))
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(prometheus: str, broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Prometheus that has scraped a service through a stream with some bad records."""
+    folder = tmp_path_factory.mktemp("observed")
+    values: dict[str, dict[str, Any]] = {
+        "application": {"name": "observed.app"},
+        "kafka": {"bootstrap": broker.bootstrap},
+        "input": {"topic": "observed.in", "partitions": 2, "start": "earliest"},
+        "publish": {"topic": "observed.out"},
+        "state": {"dir": str(folder / "state"), "snapshot_every": "2s"},
+        "metrics": {"port": free_port()},
+    }
+    settings = Settings.model_validate(values)
+    targets = [f"{settings.metrics.host}:{settings.metrics.port}"]
+    with Server(prometheus, folder, targets) as running, Child(settings, folder) as child:
+        Replay(settings.kafka.connection(), settings, Pace(None), "observed").send(synthetic(EVENTS, seed=1))
+        with KafkaProducer(**settings.kafka.connection().settings()) as producer:
+            for _ in range(BAD):
+                producer.send(settings.input.topic, value=b"not json")
+        running.wait(lambda: _is_done(child), "the events to be dealt with")
+        running.wait(lambda: _seen(running), "the last events to be scraped")
+        yield running
+
+
+def _is_done(child: Child) -> bool:
+    child.check()
+    figures = child.figures()
+    return (
+        figures is not None and figures.processed() >= EVENTS + BAD and figures.total("snapshot_timestamp_seconds") > 0
+    )
+
+
+def _seen(server: Server) -> bool:
+    """Whether the last event is scraped, and one more scrape is done, so that rates have two points."""
+    found = server.query("sum(springtide_events_total{outcome='accepted'} offset 2s)")
+    return bool(found) and float(found[0]["value"][1]) >= EVENTS
+
+
+@pytest.mark.parametrize("query", panel_queries(), ids=lambda query: query.where)
+def test_every_panel_shows_something(server: Server, query: Query) -> None:
+    values = [series["value"][1] for series in server.query(query.expression)]
+    assert values, f"{query.expression} finds nothing"
+    assert set(values) != {"NaN"}, f"{query.expression} finds only what is not a number"
+
+
+@pytest.mark.parametrize("query", alert_selectors(), ids=lambda query: f"{query.where}: {query.expression}")
+def test_what_alerts_look_at_is_there(server: Server, query: Query) -> None:
+    assert server.query(query.expression), f"{query.expression} finds nothing"
+
+
+def test_rules_are_evaluated_and_a_healthy_service_wakes_nobody(server: Server) -> None:
+    rules = server.rules()
+    assert {rule["name"] for rule in rules} == {query.where for query in alert_selectors()} | {"SpringtideDown"}
+    assert [rule["lastError"] for rule in rules if rule["health"] != "ok"] == []
+    assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
