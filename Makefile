@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check requirements clean
+.PHONY: demo test check bench requirements clean
 
 # make demo [EVENTS=20000] [FILE=events.csv.gz]
 demo: $(READY)
@@ -28,6 +28,10 @@ $(READY): requirements.txt requirements-uv.txt pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-uv.txt requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# make bench OUT=bench.json [FILE=events.csv.gz]
+bench: $(READY)
+	@$(BIN)/python -m benchmarks --out $(or $(OUT),bench.json) $(if $(FILE),--file $(FILE))
 
 # Pin everything anew, with hashes and without addresses.
 requirements: $(READY)

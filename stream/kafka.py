@@ -53,7 +53,7 @@ _STALL_LOOK_S = 15.0
 _STALL_S = 60.0
 _ROOM_FOR_HEADERS = 4_096
 
-_PRODUCER = {
+PRODUCER = {
     "transaction_timeout_ms": 30_000,
     "delivery_timeout_ms": 20_000,
     "max_block_ms": 10_000,
@@ -145,7 +145,7 @@ class KafkaLog(Log):
         with self._connection.reaching():
             self._producer = KafkaProducer(
                 **self._connection.settings(),
-                **_PRODUCER,
+                **PRODUCER,
                 transactional_id=self._application,
                 max_request_size=self._topics.dead_letters.max_message_bytes,
                 value_serializer=_BytesOrNothing(),
