@@ -59,7 +59,7 @@ class Cooccurrence(Expert):
     readouts
         Each is one column.
     width
-        Neighbours kept for an item.
+        Neighbours kept for an item at most.
     depth
         Newest window items that are read and learned from, D below; at most 256.
     seed
@@ -68,7 +68,7 @@ class Cooccurrence(Expert):
 
     name = "cooccurrence"
 
-    def __init__(self, readouts: Sequence[Readout], width: int = 256, depth: int = 100, seed: int = 0) -> None:
+    def __init__(self, readouts: Sequence[Readout], width: int = 1024, depth: int = 100, seed: int = 0) -> None:
         self._readouts = tuple(readouts)
         self.columns = tuple(readout.column for readout in readouts)
         self._priors = [readout.prior for readout in readouts]

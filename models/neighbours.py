@@ -1,33 +1,37 @@
 """Bounded rows of neighbours: for each item the items met with it, and a few counters for each of those.
 
-Each row holds up to `width` neighbours in no order. When it is full, the least often met of eight sampled ones makes
-room: a frequent neighbour is then lost with a probability that falls with the eighth power of its rank. A counter is
-called a lane; the counters of one lane lie side by side in a row, so that a lane without weight costs nothing to read.
+Each row holds up to `width` neighbours in no order; the width shrinks when many items share the memory (`blocks`). When
+a row is full, the least often met of eight sampled ones makes room: a frequent neighbour is then lost with a
+probability that falls with the eighth power of its rank. A counter is called a lane; the counters of one lane lie side
+by side in a row, so that a lane without weight costs nothing to read.
 
 Every meeting also adds to the norms of the two items, one for each lane: what an item has given to rows altogether,
 lost neighbours included.
 
-Learning costs O(depth * width) compares an event; scanning costs, for each distinct item of a window, O(width) for
-finding the neighbours' places and O(width) multiply-adds for each lane that has a weight. Memory: ``width * (4 + 4 *
-lanes)`` bytes an item, the lane of meetings included (9 KiB for a width of 256 and seven lanes of one's own).
+With n neighbours in a row, learning costs O(depth * n) compares an event; scanning costs, for each distinct item of a
+window, O(n) for finding the neighbours' places and O(n) multiply-adds for each lane that has a weight. Memory:
+``4 + 4 * lanes`` bytes a neighbour, the lane of meetings included, and ``8 * lanes`` an item.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from models.base import Floats, Mask, Rows
+from models.blocks import Pool, add, counter_of, fitting, keys_of, replace
 from models.lift import log_lift
-from models.tables import dead_rows, grown, mixed, padded
+from models.tables import grown, mixed, padded
 from stream.kernels import kernel
 from stream.snapshots import State
 
 DEEPEST = 256
 """Window positions that `Neighbours.meet` can tell apart in its random numbers."""
 
-_MEETINGS = -1  # the last lane: how often the two have met, by which a full row chooses
+BUDGET = 1 << 23
+"""Neighbours of all items together, about: 300 MB with seven lanes of one's own."""
+
 _SAMPLED = 8
 _NAMED = 20  # older positions weigh little as a reason, and cost as much to look up
-_NEW, _BIN = -1, 0  # places of an item in a scan: none yet; where the sums of excluded items end up
+_BIN = 0  # the place in a scan where the sums of excluded items end up
 
 
 class Neighbours:
@@ -38,17 +42,17 @@ class Neighbours:
     lanes
         Counters of a neighbour, E below.
     width
-        Neighbours kept for an item.
+        Neighbours kept for an item at most.
     seed
         Of the sampling in full rows.
+    budget
+        Neighbours kept altogether, about: beyond it the width is halved, down to 8.
     """
 
-    def __init__(self, lanes: int, width: int, seed: int) -> None:
+    def __init__(self, lanes: int, width: int, seed: int, budget: int = BUDGET) -> None:
         self._seed = seed
         self._steps = 0
-        self._keys = np.empty((0, width), np.int32)
-        self._counters = np.empty((0, lanes + 1, width), np.float32)
-        self._used = np.empty(0, np.int32)
+        self._pool = Pool(lanes + 1, width, budget)  # the last counter: how often the two have met
         self._norms = np.empty((0, lanes))  # doubles: these sums never end
         self._met = np.empty(0)  # the norms of meetings
         self._all_met = 0.0  # sum of these
@@ -68,10 +72,14 @@ class Neighbours:
         item counts once and only from the newest position; D is at most DEEPEST.
         """
         self._grow(int(max(targets.max(initial=-1), items.max(initial=-1))) + 1)
-        self._all_met += _meet(
-            items, targets, event_weights, forward, mirrored, norm,
-            self._keys, self._counters, self._used, self._norms, self._met, self._seed, self._steps,
-        )  # fmt: skip
+        done = 0
+        while done < len(targets):  # as far as there is room
+            self._pool.make_room(_wanted(self._pool.blocks, items[done], targets[done]))
+            done, gained = _meet(
+                done, items, targets, event_weights, forward, mirrored, norm,
+                self._pool.blocks, self._pool.width, self._pool.most, self._norms, self._met, self._seed, self._steps,
+            )  # fmt: skip
+            self._all_met += gained
         self._steps += len(targets)
 
     def scan(
@@ -81,45 +89,41 @@ class Neighbours:
 
         Returns starts (B + 1,), item rows (n,) and sums (n, E): those of query b are at [starts[b], starts[b + 1]).
         """
-        result: tuple[npt.NDArray[np.int64], Rows, Floats] = _scan(
-            items, weights, self._keys, self._counters, self._used, starts, excluded
-        )
+        result: tuple[npt.NDArray[np.int64], Rows, Floats] = _scan(items, weights, self._pool.blocks, starts, excluded)
         return result
 
     def lift(self, items: Rows, candidates: Rows) -> Floats:
         """Sum the log lifts of candidates (B, C) over window items (B, D), as `lift` says: (B, C)."""
-        lift: Floats = log_lift(
-            items, candidates, self._keys, self._counters, _MEETINGS, self._used, self._met, self._all_met
-        )
+        lift: Floats = log_lift(items, candidates, self._pool.blocks, self._met, self._all_met)
         return lift
 
     def strongest(self, queries: Rows, lanes: Rows, targets: Rows, items: Rows, weights: Floats) -> Rows:
         """Name the two window positions with the largest terms in a scan's sum for each of N targets: (N, 2), or -1."""
-        positions: Rows = _strongest(queries, lanes, targets, items, weights, self._keys, self._counters, self._used)
+        positions: Rows = _strongest(queries, lanes, targets, items, weights, self._pool.blocks)
         return positions
 
     def fade(self, lane: int, factor: float) -> None:
         """Multiply all counters of a lane."""
-        self._counters[:, lane] *= np.float32(factor)
+        _fade(self._pool.blocks, lane, np.float32(factor))
 
     def forget(self, dead: Mask) -> None:
         """Remove the item rows marked in `dead`, and the same as neighbours of others."""
-        gone = dead_rows(dead, len(self._used))
-        self._used[gone] = 0
+        marks = padded(dead, len(self._pool))
+        self._pool.drop(marks)
+        gone = np.flatnonzero(marks)
         self._norms[gone] = 0
         self._met[gone] = 0
         self._all_met = float(self._met.sum())
-        _drop(padded(dead, len(self._used)), self._keys, self._counters, self._used)
 
     def state(self) -> State:
         """Copy everything, rows packed one after the other."""
-        rows = int(np.flatnonzero((self._used > 0) | (self._met > 0)).max(initial=-1)) + 1
-        used = self._used[:rows].copy()
-        keys, counters = _packed(self._keys, self._counters, _starts(used))
+        used, keys, counters = self._pool.packed()
+        rows = int(np.flatnonzero((used > 0) | (self._met[: len(used)] > 0)).max(initial=-1)) + 1
         return {
             "keys": keys,
             "counters": counters,
-            "used": used,
+            "used": used[:rows],
+            "width": np.array([self._pool.width], np.int64),
             "norms": self._norms[:rows].copy(),
             "met": self._met[:rows].copy(),
             "all_met": np.array([self._all_met]),
@@ -128,26 +132,16 @@ class Neighbours:
 
     def restore(self, state: State) -> None:
         """Take back what `state` gave."""
-        _, lanes, width = self._counters.shape
-        self._used = state["used"].astype(np.int32)
+        self._pool.restore(state["used"], state["keys"], state["counters"], int(state["width"][0]))
         self._norms = state["norms"].astype(np.float64)
         self._met = state["met"].astype(np.float64)
         self._all_met = float(state["all_met"][0])
-        self._keys = np.zeros((len(self._used), width), np.int32)
-        self._counters = np.zeros((len(self._used), lanes, width), np.float32)
         self._steps = int(state["steps"][0])
-        _unpack(state["keys"], state["counters"], _starts(self._used), self._keys, self._counters)
 
     def _grow(self, rows: int) -> None:
-        self._keys = grown(self._keys, rows)
-        self._counters = grown(self._counters, rows)
-        self._used = grown(self._used, rows)
-        self._norms = grown(self._norms, rows)
-        self._met = grown(self._met, rows)
-
-
-def _starts(used: Rows) -> npt.NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(used, dtype=np.int64)])
+        self._pool.grow(rows)
+        self._norms = grown(self._norms, len(self._pool))
+        self._met = grown(self._met, len(self._pool))
 
 
 @kernel
@@ -161,36 +155,30 @@ def _gathered(table, rows):
 
 
 @kernel
-def _scan(items, weights, keys, counters, used, starts, excluded):
+def _scan(items, weights, blocks, starts, excluded):
     """See Neighbours.scan. What is excluded shares one place, so that the inner loops need not ask."""
     queries, _, lanes = weights.shape
-    place = np.full(len(used), _NEW, np.int64)
-    places = np.empty(keys.shape[1], np.int64)
+    known = len(blocks.used)
+    place = np.empty(known, np.int32)  # never filled: a place counts where the item standing there says so
+    places = np.empty(blocks.used.max() if known > 0 else 0, np.int32)
     rows, sums = np.empty(1024, np.int32), np.zeros((1024, lanes), np.float32)
     ends = np.zeros(queries + 1, np.int64)
     count = _BIN + 1
     for b in range(queries):
-        first = count
-        _send(excluded[starts[b] : starts[b + 1]], _BIN, place)
-        window, weight = _distinct(items[b], weights[b], len(used))
+        first, barred = count, excluded[starts[b] : starts[b + 1]]
+        for n in range(len(barred)):
+            if barred[n] < known:
+                place[barred[n]] = ~n
+        window, weight = _distinct(items[b], weights[b], known)
         for j in range(len(window)):
-            q = window[j]
-            rows, sums = _with_room(rows, sums, count, used[q])
-            count = _enter(keys[q], used[q], place, places, rows, count)
+            neighbours = keys_of(blocks, window[j])
+            rows, sums = _with_room(rows, sums, count, len(neighbours))
+            count = _enter(neighbours, place, places, rows, first, count, barred)
             for lane in range(lanes):
                 if weight[j, lane] != 0:
-                    _add(counters[q, lane], used[q], weight[j, lane], places, sums, lane)
-        _send(excluded[starts[b] : starts[b + 1]], _NEW, place)
-        _send(rows[first:count], _NEW, place)
+                    _add(counter_of(blocks, window[j], lane), weight[j, lane], places, sums, lane)
         ends[b + 1] = count - 1
     return ends, rows[1:count].copy(), sums[1:count].copy()
-
-
-@kernel
-def _send(items, to, place):
-    for item in items:
-        if item < len(place):
-            place[item] = to
 
 
 @kernel
@@ -223,39 +211,43 @@ def _with_room(rows, sums, count, more):
 
 
 @kernel
-def _enter(neighbours, used, place, places, rows, count):
+def _enter(neighbours, place, places, rows, first, count, barred):
     """Find the place of each neighbour, giving new ones the next; return how many places are taken."""
-    for s in range(used):
-        n = place[neighbours[s]]
-        if n == _NEW:
+    for s in range(len(neighbours)):
+        item = neighbours[s]
+        n = place[item]
+        if n < 0 and ~n < len(barred) and barred[~n] == item:
+            places[s] = _BIN
+            continue
+        if not (first <= n < count and rows[n] == item):
             n = count
-            place[neighbours[s]] = n
-            rows[n] = neighbours[s]
+            place[item] = n
+            rows[n] = item
             count += 1
         places[s] = n
     return count
 
 
 @kernel
-def _add(counters, used, weight, places, sums, lane):
-    for s in range(used):
+def _add(counters, weight, places, sums, lane):
+    for s in range(len(counters)):
         sums[places[s], lane] += weight * counters[s]
 
 
 @kernel
-def _strongest(queries, lanes, targets, items, weights, keys, counters, used):
+def _strongest(queries, lanes, targets, items, weights, blocks):
     best = np.full((len(queries), 2), -1, np.int32)
     for n in range(len(queries)):
         b, lane = queries[n], lanes[n]
         first, second = np.float32(0), np.float32(0)
         for j in range(min(items.shape[1], _NAMED)):
             q = items[b, j]
-            if not 0 <= q < len(used) or weights[b, j, lane] == 0:
+            if not 0 <= q < len(blocks.used) or weights[b, j, lane] == 0:
                 continue
-            s = _find(targets[n], keys[q, : used[q]])
+            s = _find(targets[n], keys_of(blocks, q))
             if s < 0:
                 continue
-            term = weights[b, j, lane] * counters[q, lane, s]
+            term = weights[b, j, lane] * counter_of(blocks, q, lane)[s]
             if term > first:
                 best[n, 1], second = best[n, 0], first
                 best[n, 0], first = j, term
@@ -275,42 +267,59 @@ def _find(neighbour, neighbours):
 
 
 @kernel
-def _slot(row, neighbour, keys, counters, used, seed, step):
+def _slot(row, neighbour, blocks, width, seed, step):
     """Where `neighbour` stands in `row`, making room for it if need be."""
-    s = _find(neighbour, keys[row, : used[row]])
+    s = _find(neighbour, keys_of(blocks, row))
     if s >= 0:
         return s
-    width = keys.shape[1]
-    if used[row] < width:
-        s = used[row]
-        used[row] += 1
-    else:
-        for k in range(_SAMPLED):
-            at = np.int64(mixed(seed, step * _SAMPLED + k) % np.uint64(width))
-            if s < 0 or counters[row, _MEETINGS, at] < counters[row, _MEETINGS, s]:
-                s = at
-    keys[row, s] = neighbour
-    counters[row, :, s] = 0
+    if blocks.used[row] < width:
+        return add(blocks, row, neighbour)
+    meetings = counter_of(blocks, row, blocks.depth - 1)
+    for k in range(_SAMPLED):
+        at = np.int64(mixed(seed, step * _SAMPLED + k) % np.uint64(width))
+        if s < 0 or meetings[at] < meetings[s]:
+            s = at
+    replace(blocks, row, s, neighbour)
     return s
 
 
 @kernel
-def _count(row, s, counters, norms, met, gains, norm_gains, weight):
+def _count(row, s, blocks, norms, met, gains, norm_gains, weight):
     """Add one meeting to the counters of neighbour `s` in `row` and to the row's norms."""
-    counters[row, _MEETINGS, s] += weight
+    lanes = blocks.depth - 1
+    counter_of(blocks, row, lanes)[s] += weight
     met[row] += weight
-    for lane in range(len(gains)):
+    for lane in range(lanes):
         norms[row, lane] += weight * norm_gains[lane]
         if gains[lane] != 0:
-            counters[row, lane, s] += weight * gains[lane]
+            counter_of(blocks, row, lane)[s] += weight * gains[lane]
 
 
 @kernel
-def _meet(items, targets, event_weights, forward, mirrored, norm, keys, counters, used, norms, met, seed, steps):
-    """Count, and return by how much the norms of meetings have grown together."""
+def _wanted(blocks, window, target):
+    """Entries of new blocks that one event may ask for."""
+    length, wanted = 0, 0
+    for q in window:
+        if q < 0:
+            break
+        length += 1
+        if blocks.used[q] == blocks.rooms[q]:
+            wanted += fitting(blocks.used[q] + 1)
+    return wanted + 2 * fitting(blocks.used[target] + length + 1)
+
+
+@kernel
+def _meet(first, items, targets, event_weights, forward, mirrored, norm, blocks, width, most, norms, met, seed, steps):
+    """Count the events from the first on, as far as there is room for the next; at least one.
+
+    Returns how many of all are done, and by how much the norms of meetings have grown together.
+    """
     gained = 0.0
-    for b in range(len(targets)):
+    for b in range(first, len(targets)):
         t = targets[b]
+        full = blocks.ends[1] > most or blocks.ends[0] + _wanted(blocks, items[b], t) > len(blocks.keys)
+        if full and b > first:
+            return b, gained
         for j in range(items.shape[1]):
             q = items[b, j]
             if q < 0:
@@ -318,46 +327,18 @@ def _meet(items, targets, event_weights, forward, mirrored, norm, keys, counters
             if q == t and j > 0:
                 continue
             step = (steps + b) * DEEPEST + j
-            s = _slot(q, t, keys, counters, used, seed, step)
-            _count(q, s, counters, norms, met, forward[b, j], norm[b, j], event_weights[b])
+            s = _slot(q, t, blocks, width, seed, step)
+            _count(q, s, blocks, norms, met, forward[b, j], norm[b, j], event_weights[b])
             gained += event_weights[b]
             if q == t:
                 continue
-            s = _slot(t, q, keys, counters, used, seed + 1, step)
-            _count(t, s, counters, norms, met, mirrored[b, j], norm[b, j], event_weights[b])
+            s = _slot(t, q, blocks, width, seed + 1, step)
+            _count(t, s, blocks, norms, met, mirrored[b, j], norm[b, j], event_weights[b])
             gained += event_weights[b]
-    return gained
+    return len(targets), gained
 
 
 @kernel
-def _drop(dead, keys, counters, used):
-    """Take dead neighbours out of every row, keeping the order of the others."""
-    for row in range(len(used)):
-        kept = 0
-        for s in range(used[row]):
-            if dead[keys[row, s]]:
-                continue
-            if kept != s:
-                keys[row, kept] = keys[row, s]
-                counters[row, :, kept] = counters[row, :, s]
-            kept += 1
-        used[row] = kept
-
-
-@kernel
-def _packed(keys, counters, starts):
-    packed_keys = np.empty(starts[-1], np.int32)
-    packed_counters = np.empty((starts[-1], counters.shape[1]), np.float32)
-    for row in range(len(starts) - 1):
-        n = starts[row + 1] - starts[row]
-        packed_keys[starts[row] : starts[row + 1]] = keys[row, :n]
-        packed_counters[starts[row] : starts[row + 1]] = counters[row, :, :n].T
-    return packed_keys, packed_counters
-
-
-@kernel
-def _unpack(packed_keys, packed_counters, starts, keys, counters):
-    for row in range(len(starts) - 1):
-        n = starts[row + 1] - starts[row]
-        keys[row, :n] = packed_keys[starts[row] : starts[row + 1]]
-        counters[row, :, :n] = packed_counters[starts[row] : starts[row + 1]].T
+def _fade(blocks, lane, factor):
+    for row in range(len(blocks.used)):
+        counter_of(blocks, row, lane)[:] *= factor
