@@ -29,7 +29,7 @@ from consumers.admission import NOBODY, Admission, Turns
 from consumers.messages import Sender, length
 from consumers.settings import Settings
 from models.absence import usual_gaps_ms
-from models.base import Events, Floats, Mask, Queries, Rows
+from models.base import Events, Floats, Mask, Queries, Rows, Run
 from models.experts import experts
 from models.published import PublishedLists
 from models.recommender import Recommender, micro_batches
@@ -97,8 +97,9 @@ class Learned:
     """How well n events were foreseen, just before they were learned.
 
     `users` and `items` (n,) are rows, as they are until the next batch; `times_ms` (n,) event times. `ranks` (n, S) are
-    by the recommender's `scorers`; `with_history` (n,) marks events of users met before; `published` (n,) is the rank
-    in the list that was out for the user, and `list_ages_ms` (n,) the age of that, -1 without one.
+    by the recommender's `scorers`; `with_history` (n,) marks events of users met before; `items_met` (n,) is how often
+    the models had met the item; `published` (n,) is the rank in the list that was out for the user, and `list_ages_ms`
+    (n,) the age of that, -1 without one.
     """
 
     users: Rows
@@ -106,6 +107,7 @@ class Learned:
     times_ms: Times
     ranks: Rows
     with_history: Mask
+    items_met: Times
     published: Rows
     list_ages_ms: Times
 
@@ -211,11 +213,13 @@ class Pipeline:
             raise RuntimeError(message)
         pending, self._pending = self._pending, None
         ranks = [np.empty((0, len(self.recommender.scorers)), np.int32)]
+        met = [np.empty(0, np.int64)]
         for part in micro_batches(len(pending.items), self._micro_batch, self.recommender.events_learned):
-            places = np.arange(part.start, part.stop)
-            before = pending.before.take(places)
+            before = pending.before.part(part.start, part.stop)
             events = Events(before, pending.items[part], pending.weights[part], pending.training_share)
-            tested = self.recommender.test(events, self._queries(before, pending.turns[part]))
+            run = Run(pending.before, part.start, pending.training_share)
+            tested = self.recommender.test(events, replace(self._queries(before, pending.turns[part]), run=run))
+            met.append(self.recommender.met(events.items))
             self.recommender.learn(tested)
             ranks.append(tested.ranks)
         return Learned(
@@ -224,6 +228,7 @@ class Pipeline:
             pending.before.now_ms,
             np.concatenate(ranks),
             pending.with_history,
+            np.concatenate(met),
             pending.published,
             pending.list_ages_ms,
         )

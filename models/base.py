@@ -36,15 +36,30 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Where queries stand in a longer run of `windows`, which are read and then learned part by part, in order.
+
+    They begin at place `first`; the network will train on the part `training_share` of all. So an expert that changes
+    seldom may compute for many at once.
+    """
+
+    windows: WindowView
+    first: int
+    training_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Queries:
     """B requests for a list: the windows as they are, and for each the items that must not be offered.
 
-    `excluded` holds the item rows (0 or more, repeated or not) of query b at ``[starts[b], starts[b + 1])``.
+    `excluded` holds the item rows (0 or more, repeated or not) of query b at ``[starts[b], starts[b + 1])``. `run` says
+    what is read afterwards, where that is known.
     """
 
     windows: WindowView
     starts: npt.NDArray[np.int64]  # (B + 1,)
     excluded: Rows
+    run: Run | None = None
 
     def __len__(self) -> int:
         return len(self.windows.users)

@@ -6,6 +6,8 @@ own score gives beside theirs. The log feature of probability p is ``log(p + 1e-
 evidence.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,6 +23,25 @@ _NONE = np.finfo(np.float32).min
 _NOTHING = np.float32(-80)  # log of a share that is as good as none; e to it is still a normal float
 
 
+class Logits(NamedTuple):
+    """What B queries are to the S items that are scored for all of them."""
+
+    contexts: Floats  # (B, D) a vector for each query
+    items: Rows  # (S,) distinct item rows, all of them known
+    values: Floats  # (B, S)
+
+    def part(self, start: int, stop: int) -> "Logits":
+        """Return the queries [start, stop), without a copy."""
+        return Logits(self.contexts[start:stop], self.items, self.values[start:stop])
+
+
+def logits(contexts: Tensor, vectors: Tensor, known: Mask, items: Rows) -> Logits:
+    """Score those of `items` that are `known` for each of the `contexts`; see `Probabilities`."""
+    items = items[items < len(known)]
+    items = items[known[items]]
+    return Logits(contexts.numpy(), items, (contexts @ vectors[torch.from_numpy(items)].T).numpy())
+
+
 class Probabilities(Reading):
     """One column of probabilities.
 
@@ -30,28 +51,25 @@ class Probabilities(Reading):
         Whose reading this is.
     queries
         B queries, for the items that must not be offered.
-    contexts
-        A vector for each query (B, D).
+    scored
+        The logits of the items that are scored for every query.
     vectors
         A vector for each item row (rows, D).
     known
         Which item rows have been learned from (rows,); the vectors of others are not looked at.
-    items
-        Distinct item rows that are scored for every query (S,).
     """
 
-    def __init__(
-        self, column: Column, queries: Queries, contexts: Tensor, vectors: Tensor, known: Mask, items: Rows
-    ) -> None:
-        self._contexts, self._vectors, self._known = contexts.numpy(), vectors.numpy(), known
-        items = items[items < len(known)]
-        items = items[known[items]]
-        logits: Floats = (contexts @ vectors[torch.from_numpy(items)].T).numpy()
-        _bar(logits, items, queries.starts, queries.excluded)
-        tops = logits.max(axis=1, initial=_NONE)
-        sums = np.exp(logits - tops[:, None]).sum(axis=1)
+    def __init__(self, column: Column, queries: Queries, scored: Logits, vectors: Tensor, known: Mask) -> None:
+        self._contexts, self._vectors, self._known = scored.contexts, vectors.numpy(), known
+        values = scored.values
+        if len(queries.excluded):
+            values = values.copy()
+            _bar(values, scored.items, queries.starts, queries.excluded)
+        tops = values.max(axis=1, initial=_NONE)
+        shares = values - tops[:, None]
+        sums = np.exp(shares, out=shares).sum(axis=1)
         self._log_sums: Floats = np.where(tops > _NONE, tops + np.log(np.maximum(sums, 1)), np.float32(np.inf))
-        self._best: Rows = _largest(logits, self._log_sums, items, column.proposals)
+        self._best: Rows = _largest(values, self._log_sums, scored.items, column.proposals)
 
     def propose(self) -> Rows:
         """See Reading."""

@@ -24,7 +24,7 @@ import torch
 from river import optim, reco
 
 from models.base import Column, Events, Expert, Mask, Queries, Reading
-from models.dense import Probabilities
+from models.dense import Probabilities, logits
 from models.numerics import fix_numerics
 from models.shortlist import Shortlist
 from models.tables import dead_rows, grown
@@ -87,8 +87,8 @@ class FactorizationExpert(Expert):
         users = np.ones((len(queries), self._config.factors + 1), np.float32)  # one: what the bias is multiplied with
         for row, user in zip(users, queries.windows.users.tolist(), strict=True):
             row[:-1] = self.model.u_latents.get(user, nobody)
-        contexts = torch.from_numpy(users)
-        return Probabilities(self.columns[0], queries, contexts, self._vectors, self._known, self._shortlist.rows)
+        scored = logits(torch.from_numpy(users), self._vectors, self._known, self._shortlist.rows)
+        return Probabilities(self.columns[0], queries, scored, self._vectors, self._known)
 
     def learn(self, events: Events) -> None:
         """See Expert."""

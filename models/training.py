@@ -27,19 +27,38 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from models.adam import adam_step
-from models.base import Column, Events, Expert, Mask, Progress, Queries, Reading, Rows
-from models.dense import Probabilities
+from models.base import Column, Events, Expert, Mask, Progress, Queries, Reading, Rows, Run
+from models.dense import Logits, Probabilities, logits
 from models.numerics import fix_numerics
 from models.replay import Examples, Inputs, ReplayBuffer, inputs_of
 from models.rows import ItemVectors
 from models.sequence import SequenceConfig, SequenceEncoder
 from models.shortlist import Shortlist
 from stream.snapshots import State, nest, pick
+from stream.windows import WindowView
 
 _BIRTH_SCALE = 0.2
 """Length of a new item's vector in units of its context vector: strong enough to be offered, weak enough to turn."""
 
+_AHEAD = 256
+"""Windows read at once at most, 16 KiB each."""
+
 Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Foreseen:
+    """What the network, as it is, says to the windows of a run from place `first` on."""
+
+    run: Run
+    first: int
+    scored: Logits
+
+    def of(self, run: Run, count: int) -> Logits | None:
+        """Return the part for `count` windows from where `run` stands, where all of it is here."""
+        start = run.first - self.first
+        here = run.windows is self.run.windows and 0 <= start <= len(self.scored.values) - count
+        return self.scored.part(start, start + count) if here else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +105,7 @@ class SequenceExpert(Expert):
         self._items = ItemVectors(self._network.width, self._training.vector_rate)
         self._replay = ReplayBuffer(self._training.replay_capacity, self._network.window)
         self._shortlist = Shortlist(self._training.scored)
+        self._foreseen: _Foreseen | None = None
         self._waiting = 0  # newest examples of the buffer, not yet part of an update
         self._credit = 0.0  # part of an event that the training share has saved up, in [0, 1)
         self.updates = 0
@@ -99,11 +119,8 @@ class SequenceExpert(Expert):
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
-        inputs = inputs_of(queries.windows, self._network.window)
-        with torch.inference_mode():
-            contexts = self._contexts(inputs, self._items.vectors, inputs.items, self._valid(inputs.items))
-        vectors, known, scored = self._items.vectors, self._items.known, self._shortlist.rows
-        return Probabilities(self.columns[0], queries, contexts, vectors, known, scored)
+        scored = self._scored(queries.windows) if queries.run is None else self._ahead(queries.run, len(queries))
+        return Probabilities(self.columns[0], queries, scored, self._items.vectors, self._items.known)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
@@ -122,6 +139,7 @@ class SequenceExpert(Expert):
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
+        self._foreseen = None
         self._items.forget(dead)
         self._shortlist.forget(dead)
         self._forget_examples(items=dead, users=np.zeros(0, np.bool_))
@@ -145,6 +163,7 @@ class SequenceExpert(Expert):
 
     def restore(self, state: State) -> None:
         """See Expert."""
+        self._foreseen = None
         self.updates, self.skipped, self._waiting = (int(count) for count in state["counters"])
         self._credit, self.loss = (float(value) for value in state["fractions"])
         self._items.restore(pick("items", state))
@@ -153,6 +172,28 @@ class SequenceExpert(Expert):
         tables = (self._weights, *self._moments)
         for table, name in zip(tables, ("weights", "first_moments", "second_moments"), strict=True):
             table.copy_(torch.tensor(state[name]))
+
+    def _scored(self, windows: WindowView) -> Logits:
+        """Read windows by the network as it is."""
+        inputs = inputs_of(windows, self._network.window)
+        with torch.inference_mode():
+            contexts = self._contexts(inputs, self._items.vectors, inputs.items, self._valid(inputs.items))
+            return logits(contexts, self._items.vectors, self._items.known, self._shortlist.rows)
+
+    def _ahead(self, run: Run, count: int) -> Logits:
+        """Read `count` windows of a run, and with them those that will be read before the next update.
+
+        How many these are follows from the state and the run alone, because it may change the last bit of a score.
+        """
+        found = None if self._foreseen is None else self._foreseen.of(run, count)
+        if found is None:
+            left = (self._training.batch - self._waiting - self._credit) / max(run.training_share, 1e-9)
+            ahead = int(min(left + count, _AHEAD))
+            self._foreseen = _Foreseen(
+                run, run.first, self._scored(run.windows.part(run.first, run.first + max(ahead, count)))
+            )
+            found = self._foreseen.scored.part(0, count)
+        return found
 
     def _choose(self, count: int, share: float) -> Places:
         """Which of `count` events to train on: every 1/share-th, across batches."""
@@ -181,6 +222,7 @@ class SequenceExpert(Expert):
 
     def _update(self) -> None:
         """Take one step with the waiting examples and as many old ones, numbered as in the module's docstring."""
+        self._foreseen = None
         batch, step = self._training.batch, self.updates + self.skipped + 1
         bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, step]).random_raw(
             1 + batch + self._training.softmax_rows

@@ -40,6 +40,11 @@ class WindowView:
     def __len__(self) -> int:
         return len(self.users)
 
+    def part(self, start: int, stop: int) -> "WindowView":
+        """Return the views [start, stop), without a copy."""
+        own = slice(start, stop)
+        return WindowView(self.users[own], self.now_ms[own], self.items[own], self.times_ms[own], self.lengths[own])
+
     def take(self, places: npt.NDArray[np.integer] | Mask) -> "WindowView":
         """Return the views at `places`: positions in [0, B), or a mask (B,)."""
         return WindowView(

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from models.base import Column
-from models.dense import Probabilities
+from models.dense import Probabilities, logits
 from stream.windows import UserWindows
 from tests.models.checks import queries_of
 
@@ -10,12 +10,13 @@ KNOWN = np.array([True, True, False, True])
 ALL = np.arange(4, dtype=np.int32)
 
 
-def reading(logits: list[list[float]], excluded: list[list[int]], items: list[int] | None = None) -> Probabilities:
+def reading(values: list[list[float]], excluded: list[list[int]], items: list[int] | None = None) -> Probabilities:
     """Each query's vector holds its logits of the items 0 to 3, whose vectors are the axes; item 2 is not known."""
-    nobody = UserWindows(1, 1).view(np.full(len(logits), -1, np.int32), np.zeros(len(logits), np.int64))
+    nobody = UserWindows(1, 1).view(np.full(len(values), -1, np.int32), np.zeros(len(values), np.int64))
     scored = ALL if items is None else np.array(items, np.int32)
     queries = queries_of(nobody, excluded)
-    return Probabilities(Column("any", 2), queries, torch.tensor(logits), torch.eye(4), KNOWN, scored)
+    found = logits(torch.tensor(values), torch.eye(4), KNOWN, scored)
+    return Probabilities(Column("any", 2), queries, found, torch.eye(4), KNOWN)
 
 
 def test_shares_are_of_the_known_items_that_may_be_offered() -> None:
