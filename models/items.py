@@ -4,10 +4,13 @@ Memory: 24 bytes an item. Not an expert: the ranker reads it as plain features.
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from models.base import Events, Mask
+from models.base import Events, Mask, Rows
 from models.tables import dead_rows, grown
 from stream.snapshots import State
+
+Counts = npt.NDArray[np.int64]
 
 
 class ItemStatistics:
@@ -32,6 +35,13 @@ class ItemStatistics:
         np.add.at(self.counts, items, 1)
         np.minimum.at(self.first_ms, items, times)
         np.maximum.at(self.last_ms, items, times)
+
+    def times_met(self, items: Rows) -> Counts:
+        """Events of each of these items (n,) so far."""
+        known = items < len(self.counts)
+        met = np.zeros(len(items), np.int64)
+        met[known] = self.counts[items[known]]
+        return met
 
     def forget_items(self, dead: Mask) -> None:
         """Forget the item rows marked in `dead`; rows beyond its end live on."""

@@ -18,7 +18,7 @@ from models.base import Events, Expert, Floats, Mask, Progress, Queries, Reading
 from models.candidates import union
 from models.context import EVIDENCE_COLUMNS, WIDTH, contexts
 from models.features import GROUPS, PLAIN, features
-from models.items import ItemStatistics
+from models.items import Counts, ItemStatistics
 from models.metrics import MISS
 from models.mixture import Mixture
 from models.ranker import Ranker
@@ -131,6 +131,10 @@ class Recommender:
         targets = np.where(found.any(axis=1), found.argmax(axis=1), -1).astype(np.int32)
         ranks = _ranks(targets, scored.sizes, scored.raw, scored.mixture, scored.probabilities)
         return Tested(events, scored, targets, ranks)
+
+    def met(self, items: Rows) -> Counts:
+        """How often each of these items (n,) has been learned from."""
+        return self._items.times_met(items)
 
     def learn(self, tested: Tested) -> None:
         """Mixture and ranker learn from the test, then every expert from the events."""

@@ -90,7 +90,7 @@ class Toy:
         self.batches += 1
         self._hash = hashlib.sha256(self._hash + self._pending).digest()
         rows, times = np.zeros(0, np.int32), np.zeros(0, np.int64)
-        return Learned(rows, rows, times, np.zeros((0, 1), np.int32), rows.astype(np.bool_), rows, times)
+        return Learned(rows, rows, times, np.zeros((0, 1), np.int32), rows.astype(np.bool_), times, rows, times)
 
     def dead_letter(self, decoded: Decoded, error: Exception) -> OutputRecord:
         name = self._settings.application.name
