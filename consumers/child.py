@@ -62,6 +62,11 @@ class Child:
             time.sleep(_LOOK_EVERY_S)
         return self
 
+    @property
+    def url(self) -> str:
+        """Where it answers to HTTP."""
+        return f"http://{self._settings.metrics.host}:{self._settings.metrics.port}"
+
     def check(self) -> None:
         """Raise SpringtideError with its last line when it has ended by itself."""
         if self._process is not None and not self._process.running():
@@ -92,9 +97,8 @@ class Child:
         self.stop()
 
     def _get(self, path: str) -> str | None:
-        url = f"http://{self._settings.metrics.host}:{self._settings.metrics.port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=_ANSWER_WITHIN_S) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=_ANSWER_WITHIN_S) as answer:
                 text: str = answer.read().decode()
                 return text
         except (urllib.error.URLError, OSError):

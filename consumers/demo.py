@@ -59,6 +59,7 @@ def demo(file: EventFile | None, *, events: int, rate: float | None, seed: int, 
                 console.print(f"Apache Kafka listens at {broker.bootstrap}; {name}.", highlight=False, soft_wrap=True)
                 with console.status("Starting the recommender; its first start on a machine compiles for a while"):
                     child = stack.enter_context(Child(settings, folder))
+                console.print(f"Live page: {child.url}/", highlight=False, soft_wrap=True)
                 lists = subscribe(settings.kafka.connection(), settings.publish.topic)
                 next(lists)  # from here on none is missed
                 sender = _Sender(settings, stream, name, rate)

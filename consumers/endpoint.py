@@ -1,9 +1,11 @@
-"""Where Prometheus and a supervisor look in: /metrics, /livez and /readyz over HTTP.
+"""Where Prometheus, a supervisor and people look in: /metrics, /livez, /readyz and the live page over HTTP.
 
 Live: the loop has gone round lately. Ready: it has come to the end of its journal, and leads or stands by; the answer
-is the role. Both are 200 or 503.
+is the role. Both are 200 or 503. They and the metrics answer under any name of the machine, because they tell nothing
+of users; the page is choosier (`consumers.site`).
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -14,7 +16,10 @@ from typing import Self
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from consumers.observer import Role
+from consumers.site import Answer, Site
 from stream.errors import SettingsError
+
+_PATIENCE_S = 10.0  # with a client that says nothing
 
 
 class Endpoint:
@@ -28,6 +33,8 @@ class Endpoint:
         What /metrics shows.
     live, role
         What /livez and /readyz say; called from the server's threads.
+    site
+        The live page; None for none.
     """
 
     def __init__(
@@ -37,11 +44,13 @@ class Endpoint:
         registry: CollectorRegistry,
         live: Callable[[], bool],
         role: Callable[[], Role],
+        site: Site | None = None,
     ) -> None:
         self._address = (host, port)
-        self._pages: dict[str, Callable[[], tuple[int, str, bytes]]] = {
-            "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
-            "/livez": lambda: _answer("yes") if live() else _answer("no", 503),
+        self._site = site
+        self._pages: dict[str, Callable[[], Answer]] = {
+            "/metrics": lambda: Answer(200, CONTENT_TYPE_LATEST, generate_latest(registry)),
+            "/livez": lambda: _said("yes") if live() else _said("no", 503),
             "/readyz": lambda: _standing(role()),
         }
         self._server: _Server | None = None
@@ -56,7 +65,7 @@ class Endpoint:
     def start(self) -> Self:
         """Listen; SettingsError where the address cannot be had."""
         try:
-            self._server = _Server(self._address, _handler(self._pages))
+            self._server = _Server(self._address, _handler(self._answer))
         except OSError as error:
             host, port = self._address
             message = (
@@ -74,6 +83,12 @@ class Endpoint:
             self._server.server_close()
             self._server = None
 
+    def _answer(self, target: str, host: str | None) -> Answer:
+        page = self._pages.get(target.partition("?")[0])
+        if page is not None:
+            return page()
+        return (self._site and self._site.answer(target, host)) or _said("/metrics, /livez or /readyz", 404)
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -88,27 +103,44 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Let a client that goes away go."""
+        """Let a client that goes away go; anything else is a fault of ours and goes to stderr."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # it prints them, whatever they are
 
 
-def _standing(role: Role) -> tuple[int, str, bytes]:
-    return _answer(role, 503 if role is Role.RECOVERING else 200)
+def _standing(role: Role) -> Answer:
+    return _said(role, 503 if role is Role.RECOVERING else 200)
 
 
-def _answer(text: str, status: int = 200) -> tuple[int, str, bytes]:
-    return status, "text/plain", f"{text}\n".encode()
+def _said(text: str, status: int = 200) -> Answer:
+    return Answer(status, "text/plain", f"{text}\n".encode())
 
 
-def _handler(pages: dict[str, Callable[[], tuple[int, str, bytes]]]) -> type[BaseHTTPRequestHandler]:
+def _handler(answer: Callable[[str, str | None], Answer]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = _PATIENCE_S
+
         def do_GET(self) -> None:
-            page = pages.get(self.path.partition("?")[0])
-            status, kind, body = page() if page else (404, "text/plain", b"/metrics, /livez or /readyz\n")
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
+            self.wfile.write(self._head())
+
+        def do_HEAD(self) -> None:
+            self._head()
+
+        def _head(self) -> bytes:
+            """Send what stands before the body, and return the body."""
+            found = answer(self.path, self.headers.get("Host"))
+            self.send_response(found.status)
+            for name, value in found.headers:
+                self.send_header(name, value)
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Content-Type", found.kind)
+            self.send_header("Content-Length", str(len(found.body)))
             self.end_headers()
-            self.wfile.write(body)
+            return found.body
+
+        def version_string(self) -> str:
+            """Say no more than the name."""
+            return "springtide"
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep requests out of the log."""

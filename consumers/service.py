@@ -31,13 +31,15 @@ from consumers.core import Done, P, Raised, done_singly
 from consumers.endpoint import Endpoint
 from consumers.intake import Intake
 from consumers.keeper import Keeper
-from consumers.observer import Observer, Role
+from consumers.live import LiveView
+from consumers.observer import Both, Observer, Role
 from consumers.pipeline import Decisions, Outputs, Pipeline
 from consumers.recovery import Follower
 from consumers.rehearsal import rehearse
 from consumers.restoring import next_epoch
 from consumers.settings import Settings
 from consumers.shedding import TrainingShare
+from consumers.site import Site
 from consumers.task import Standing, Task
 from consumers.telemetry import Telemetry
 from stream import journal
@@ -364,12 +366,16 @@ def run(settings: Settings, *, rebuild: bool = False) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     topics = ensure_topics(settings.kafka.connection(), settings.topics())
     rehearsed = Pipeline(settings)
-    telemetry = Telemetry(rehearsed.recommender.scorers)
-    task = task_on_kafka(settings, topics, rehearsed.recommender.scorers)
-    service = Service(task, settings, telemetry, rebuild=rebuild)
+    scorers = rehearsed.recommender.scorers
+    telemetry, view = Telemetry(scorers, topics.input.retention_ms), LiveView(settings.application.name, scorers)
+    task = task_on_kafka(settings, topics, scorers)
+    service = Service(task, settings, Both(telemetry, view), rebuild=rebuild)
     metrics = settings.metrics
-    shown = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.role)
-    with shown if metrics.enabled else nullcontext(), stopping_on_signals(service):
+    site = Site(view, metrics.host, service.live, service.role) if metrics.page else None
+    endpoint = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.role, site)
+    with endpoint if metrics.enabled else nullcontext(), stopping_on_signals(service):
+        if metrics.enabled:
+            _log.info("%s %s", "Live page, metrics and health:" if site else "Metrics and health:", endpoint.url)
         rehearse(rehearsed)
         service.run()
 

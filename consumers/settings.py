@@ -279,11 +279,12 @@ class Batch(Section):
 
 
 class Metrics(Section):
-    """Where /metrics, /livez and /readyz are served."""
+    """Where /metrics, /livez, /readyz and the live page are served."""
 
     enabled: bool = True
     host: Name = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 9464
+    page: bool = True
 
 
 STATE_CHANGING: dict[str, set[str] | None] = {
