@@ -1,20 +1,24 @@
 """Lists as messages: rows become ids again, and reasons get their names."""
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consumers.admission import Turns
+import msgspec
+import numpy as np
+
+from consumers.admission import NOBODY, Turns
 from models.recommender import Lists
 from stream.cleaning import Accepted
 from stream.clock import utc
 from stream.events import Event, Request
+from stream.list_bytes import Texts, write_items
 from stream.log import OutputRecord
 from stream.recommendations import (
     RECEIPT_HEADER,
+    SCHEMA,
     Model,
-    Reason,
     Receipt,
-    Recommendation,
-    RecommendedItem,
     Trigger,
     encode,
     rec_id,
@@ -26,6 +30,20 @@ from stream.windows import WindowView
 def length(event: Event, usual: int) -> int:
     """How many items the answer to an event may have: `usual`, or what a request asks for."""
     return event.k if isinstance(event, Request) and event.k is not None else usual
+
+
+class _Written(msgspec.Struct, frozen=True, kw_only=True):
+    """`stream.recommendations.Recommendation`, its items written already."""
+
+    schema: str = SCHEMA
+    rec_id: str
+    user_id: str
+    items: msgspec.Raw
+    rest: float
+    trigger: Trigger
+    model: Model
+    event_time: dt.datetime
+    watermark: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +70,21 @@ class Sender:
         """Write one message for each of B turns, in order, of `usual` items or as many as a request asks for."""
         model = Model(self.version, events_learned)
         watermark = None if watermark_ms is None else utc(watermark_ms)
+        bodies, rests = self._items(lists, [length(one.event, usual) for one in turns.accepted], windows, items)
         messages = []
-        for b, one in enumerate(turns.accepted):
+        for one, body, rest in zip(turns.accepted, bodies, rests, strict=True):
             record, event = one.decoded.record, one.event
-            listed = self._items(lists, b, windows, items, length(event, usual))
-            body = Recommendation(
+            whole = _Written(
                 rec_id=rec_id(self.application, self.epoch, record.topic, record.partition, record.offset, one.slot),
                 user_id=event.user_id,
-                items=listed,
-                rest=round(max(1.0 - sum(item.score for item in listed), 0.0), 6) if listed else 0.0,
+                items=msgspec.Raw(body),
+                rest=rest,
                 trigger=Trigger(event.event_id, record.topic, record.partition, record.offset),
                 model=model,
                 event_time=utc(event.event_time_ms),
                 watermark=watermark,
             )
-            messages.append(OutputRecord(self.topic, record.partition, event.user_id.encode(), encode(body)))
+            messages.append(OutputRecord(self.topic, record.partition, event.user_id.encode(), encode(whole)))
         return messages
 
     def removal(self, one: Accepted, *, known: bool) -> OutputRecord:
@@ -81,25 +99,15 @@ class Sender:
         headers = ((RECEIPT_HEADER, encode(receipt)),)
         return OutputRecord(self.topic, record.partition, event.user_id.encode(), None, headers)
 
-    def _items(self, lists: Lists, b: int, windows: WindowView, items: Vocabulary, most: int) -> list[RecommendedItem]:
-        rows, scores = lists.rows[b, :most].tolist(), lists.scores[b].tolist()
-        sources, shares = lists.reasons.sources[b].tolist(), lists.reasons.shares[b].tolist()
-        because, window = lists.reasons.because[b].tolist(), windows.items[b]
-        return [
-            RecommendedItem(
-                items.id_of(row),
-                rank + 1,
-                round(scores[rank], 6),
-                [
-                    Reason(
-                        self.sources[source],
-                        round(share, 3),
-                        list(dict.fromkeys(items.id_of(int(window[place])) for place in places if place >= 0)),
-                    )
-                    for source, share, places in zip(sources[rank], shares[rank], because[rank], strict=True)
-                    if source >= 0
-                ],
-            )
-            for rank, row in enumerate(rows)
-            if row >= 0
-        ]
+    def _items(
+        self, lists: Lists, lengths: Sequence[int], windows: WindowView, items: Vocabulary
+    ) -> tuple[list[bytes], list[float]]:
+        """Write the items of each list; see `write_items`."""
+        because = lists.reasons.because
+        own = np.take_along_axis(windows.items, np.maximum(because, 0).reshape(len(because), -1), axis=1)
+        cited = np.where(because >= 0, own.reshape(because.shape), NOBODY)
+        bodies, rests = write_items(
+            lists.rows, np.array(lengths, np.int32), lists.scores, lists.reasons.sources, lists.reasons.shares,
+            cited, Texts(self.sources), items.id_of,
+        )  # fmt: skip
+        return bodies, rests.tolist()

@@ -108,7 +108,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Recommendation)
 
 
-def encode(message: Recommendation | Receipt) -> bytes:
+def encode(message: Struct) -> bytes:
     """Write a list or a receipt as a message; equal ones give equal bytes."""
     return _encoder.encode(message)
 
