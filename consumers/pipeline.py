@@ -55,9 +55,9 @@ class Decisions(msgspec.Struct, frozen=True):
     """What depended on the clock, the load or an accident: journaled, so that every follower does the same.
 
     Records stamped before `publish_after_ms` are learned from, and answered only where they are requests.
-    `training_share` is the part of the events, in [0, 1], that the network trains on. With `coalesce` a user gets one
-    list a batch, for the last event. With `singly` the records went through one by one, without those in `skipped`:
-    a model had raised on the batch, and did on them.
+    `training_share` is the part of the events, in [0, 1], that the costly models train on. With `coalesce` a user gets
+    one list a batch, for the last event. With `singly` the records went through one by one, without those in
+    `skipped`: a model had raised on the batch, and did on them.
     """
 
     publish_after_ms: int = 0

@@ -1,8 +1,8 @@
 """What is left out first when events come faster than they can be learned.
 
-The network is the costly part of learning, and the one that can do with a sample. So under load it trains on a smaller
-share of the events, and everything else goes on with all of them. A backlog that shrinks is no load: a task that
-catches up with a long log learns all of it.
+The network and the factorisation are the costly part of learning, and can do with a sample. So under load they train on
+a smaller share of the events, and everything else goes on with all of them. A backlog that shrinks is no load: a task
+that catches up with a long log learns all of it.
 """
 
 from dataclasses import dataclass, field

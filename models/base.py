@@ -39,7 +39,7 @@ class Column:
 class Run:
     """Where queries stand in a longer run of `windows`, which are read and then learned part by part, in order.
 
-    They begin at place `first`; the network will train on the part `training_share` of all. So an expert that changes
+    They begin at place `first`; the part `training_share` of all will be trained on. So an expert that changes
     seldom may compute for many at once.
     """
 
@@ -70,7 +70,8 @@ class Events:
     """B interactions to learn from, in the order in which they happened.
 
     `before.now_ms` is each event's time; `before` holds the window just before it. `training_share` is the part of the
-    events, in [0, 1], that the network may train on: a journaled decision, the first thing to be shed under load.
+    events, in [0, 1], that the network and the factorisation train on: a journaled decision, the first thing to be shed
+    under load.
     """
 
     before: WindowView

@@ -30,6 +30,7 @@ from models.adam import adam_step
 from models.base import Column, Events, Expert, Mask, Progress, Queries, Reading, Rows, Run
 from models.dense import Logits, Probabilities, logits
 from models.numerics import fix_numerics
+from models.portion import Places, Portion
 from models.replay import Examples, Inputs, ReplayBuffer, inputs_of
 from models.rows import ItemVectors
 from models.sequence import SequenceConfig, SequenceEncoder
@@ -42,8 +43,6 @@ _BIRTH_SCALE = 0.2
 
 _AHEAD = 256
 """Windows read at once at most, 16 KiB each."""
-
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class SequenceExpert(Expert):
         self._shortlist = Shortlist(self._training.scored)
         self._foreseen: _Foreseen | None = None
         self._waiting = 0  # newest examples of the buffer, not yet part of an update
-        self._credit = 0.0  # part of an event that the training share has saved up, in [0, 1)
+        self._portion = Portion()
         self.updates = 0
         self.skipped = 0
         self.loss = float("nan")
@@ -124,7 +123,7 @@ class SequenceExpert(Expert):
 
     def learn(self, events: Events) -> None:
         """See Expert."""
-        chosen = self._choose(len(events), events.training_share)
+        chosen = self._portion.choose(len(events), events.training_share)
         inputs = inputs_of(events.before.take(chosen), self._network.window)
         examples = Examples(inputs, events.items[chosen], events.weights[chosen], events.before.users[chosen])
         start = 0
@@ -152,7 +151,7 @@ class SequenceExpert(Expert):
         """See Expert."""
         return {
             "counters": np.array([self.updates, self.skipped, self._waiting], np.int64),
-            "fractions": np.array([self._credit, self.loss], np.float64),
+            "fractions": np.array([self._portion.credit, self.loss], np.float64),
             "weights": self._weights.numpy().copy(),
             "first_moments": self._moments[0].numpy().copy(),
             "second_moments": self._moments[1].numpy().copy(),
@@ -165,7 +164,7 @@ class SequenceExpert(Expert):
         """See Expert."""
         self._foreseen = None
         self.updates, self.skipped, self._waiting = (int(count) for count in state["counters"])
-        self._credit, self.loss = (float(value) for value in state["fractions"])
+        self._portion.credit, self.loss = (float(value) for value in state["fractions"])
         self._items.restore(pick("items", state))
         self._shortlist.restore(pick("shortlist", state))
         self._replay.restore(pick("replay", state))
@@ -187,19 +186,13 @@ class SequenceExpert(Expert):
         """
         found = None if self._foreseen is None else self._foreseen.of(run, count)
         if found is None:
-            left = (self._training.batch - self._waiting - self._credit) / max(run.training_share, 1e-9)
+            left = (self._training.batch - self._waiting - self._portion.credit) / max(run.training_share, 1e-9)
             ahead = int(min(left + count, _AHEAD))
             self._foreseen = _Foreseen(
                 run, run.first, self._scored(run.windows.part(run.first, run.first + max(ahead, count)))
             )
             found = self._foreseen.scored.part(0, count)
         return found
-
-    def _choose(self, count: int, share: float) -> Places:
-        """Which of `count` events to train on: every 1/share-th, across batches."""
-        saved = self._credit + share * np.arange(count + 1)
-        self._credit = float(saved[-1] % 1.0)
-        return np.flatnonzero(np.diff(np.floor(saved)))
 
     def _forget_examples(self, items: Mask, users: Mask) -> None:
         dropped = self._replay.forget(items, users)

@@ -75,10 +75,10 @@ def write_items(
     id_of
         Gives the id of an item row.
     """
-    used, places = np.unique(np.concatenate([rows.ravel(), because.ravel()]), return_inverse=True)
+    used, inverse = np.unique(np.concatenate([rows.ravel(), because.ravel()]), return_inverse=True)
     nothing = int(np.searchsorted(used, 0))  # -1, where there is one, comes first
     ids = Texts([id_of(row) for row in used[nothing:].tolist()])
-    places = np.subtract(places.ravel(), nothing, dtype=np.int32, casting="same_kind")
+    places: Rows = (inverse.ravel() - nothing).astype(np.int32)
     listed, cited = places[: rows.size].reshape(rows.shape), places[rows.size :].reshape(because.shape)
     room = ids.room(places) + names.room(sources) + 2 * len(rows)
     room += _ITEM_ROOM * rows.size + _REASON_ROOM * sources.size + because.size
