@@ -98,7 +98,7 @@ def _moments(items, newest, older, oldest, before):
     rank = np.full(len(newest), -1, np.int8)  # of the items of one window, distinct, newest 0
     count = 0
     for b in range(len(items)):
-        positions = _ranked(items[b], rank)
+        positions = _ranked(items[b], newest, rank)
         count = _walk(items[b], positions[:_HEADS], newest, older, oldest, slots, weights, heads, count)
         for n in range(firsts[b], count):
             j = rank[items[b, heads[n]]]
@@ -132,15 +132,18 @@ def _walk(window, positions, newest, older, oldest, slots, weights, heads, count
 
 
 @kernel
-def _ranked(window, rank):
-    """Enter the ranks of the newest distinct known items of a window; return their positions."""
+def _ranked(window, newest, rank):
+    """Enter the ranks of the newest distinct known items of a window; return their positions.
+
+    Whether a table has room for an item says nothing: one that was restored has less.
+    """
     positions = np.empty(_HEADS + _BEFORE, np.int32)
     count = 0
     for position in range(len(window)):
         item = window[position]
         if item < 0 or count == len(positions):
             break
-        if item < len(rank) and rank[item] < 0:
+        if item < len(rank) and newest[item] >= 0 and rank[item] < 0:
             rank[item] = count
             positions[count] = position
             count += 1
