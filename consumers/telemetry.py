@@ -1,33 +1,29 @@
-"""Every figure that Prometheus sees, and how it is counted.
+"""How every figure that Prometheus sees is counted: an observer of the service.
 
-Names begin with ``springtide_`` and use base units; no label is a user or an item. What adds up is a counter, so that
-any stretch of time can be looked at. The hit ratio at 10 of the last hour, by scorer::
+What the process and the stream do is in `instruments`. The quality of the lists is in `live_quality`, twice and under
+names of its own, because the two must not be compared: *prequential* is a test just before each event, *published* the
+place in a list that may have been out for days. `drift` watches for changes. What the process takes from the machine
+is added under the names that all Prometheus clients use, ``process_...``.
 
-    sum by (scorer) (increase(springtide_prequential_hits_total[1h]))
-      / scalar(sum(increase(springtide_prequential_events_total[1h])))
-
-Prequential and published quality have names of their own because they must not be compared: one is a test just before
-each event, the other the place in a list that may have been out for days.
+It is told between two batches, so it must be quick: what a batch has many of is counted with NumPy, and means are only
+made when somebody looks.
 """
 
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import numpy as np
+from prometheus_client import CollectorRegistry, ProcessCollector
 
+from consumers.drift import Drift
+from consumers.instruments import OUTCOMES, Instruments
+from consumers.live_quality import LiveQuality
 from consumers.observer import Role
 from consumers.pipeline import Learned, Outputs, Pipeline
-from models.base import Rows
-from models.metrics import hit, ndcg
+from models.metrics import hit
 from stream.snapshots import State
-
-_BUCKETS_S = tuple(round(0.002 * 1.4**step, 4) for step in range(34))  # 2 ms to 132 s
-_AGE_BUCKETS_S = tuple(60.0 * 4**step for step in range(10))  # a minute to half a year
-_OUTCOMES = (
-    *("accepted", "learned", "requests", "negatives", "exposures", "erased", "duplicates", "ignored"),
-    *("key_mismatches", "coalesced", "unpublished"),
-)
 
 
 class Telemetry:
@@ -36,62 +32,26 @@ class Telemetry:
     Parameters
     ----------
     scorers
-        What is ranked in a test, in the order of the columns of `Learned.ranks`.
+        What is ranked in a test, in the order of the columns of `Learned.ranks`; the final list is called ``list``.
+    retention_ms
+        How long the input topic keeps a record; -1 for ever.
     """
 
-    def __init__(self, scorers: Sequence[str]) -> None:
+    def __init__(self, scorers: Sequence[str], retention_ms: int = -1) -> None:
         self.registry = CollectorRegistry()
-        self._scorers = tuple(scorers)
-        self._learning_ms: list[int] = []  # timestamps of the records that the next lists will have learned from
+        self._retention_ms = math.inf if retention_ms < 0 else retention_ms
+        self._list = scorers.index("list") if "list" in scorers else None
+        self._learning_ms = np.zeros(0)  # timestamps of the records that the next lists will have learned from
+        self._oldest_ms = self._oldest_since_copy_ms = math.inf  # record since the newest snapshot, and its copy
+        self._loss_of: dict[str, int] = {}  # by expert, the update whose loss was taken in
 
-        self._events = self._counter("events", "Events, by what became of them; one may be counted twice.", "outcome")
-        self._lists = self._counter("lists", "Lists published.")
-        self._dead = self._counter("dead_letters", "Records that became dead letters.", "reason")
-        self._tested = self._counter("prequential_events", "Events tested, by whether the user was met before.", "user")
-        self._hits = self._counter("prequential_hits", "Of these, those found in the first 10.", "scorer", "user")
-        self._gain = self._counter("prequential_ndcg", "Sum of NDCG at 10 over these.", "scorer", "user")
-        self._met = self._counter("published_events", "Events of users whose list was out.")
-        self._published_hits = self._counter("published_hits", "Of these, those whose item was in the first 10 of it.")
-        self._published_gain = self._counter("published_ndcg", "Sum of NDCG at 10 over these.")
-        self._updates = self._counter("model_updates", "Events learned from.")
-
-        self._end_to_end = self._seconds("end_to_end", "From an input record's timestamp to the commit of its answer.")
-        self._fresh = self._seconds("freshness", "From an input record's timestamp to the first lists that learned it.")
-        self._stages = self._seconds("stage", "Time spent on a batch.", "stage")
-        self._transactions = self._seconds("transaction", "Kafka transactions, by how they ended.", "result")
-        for result in ("committed", "failed"):  # a series that appears with its first failure hides it from increase()
-            self._transactions.labels(result)
-        self._list_age = Histogram(
-            "springtide_published_list_age_seconds",
-            "Event time between a list and the user's next event.",
-            buckets=_AGE_BUCKETS_S,
-            registry=self.registry,
-        )
-
-        self._leads = self._gauge("leader", "1 where this process leads its task, 0 where it follows or recovers.")
-        self._stands_by = self._gauge("standby", "1 where it follows the journal, caught up, and waits for the lease.")
-        self._lag = self._gauge("lag_records", "Input records that were not processed yet at the last look.")
-        self._lag_s = self._gauge("lag_seconds", "Age of the oldest record of the newest batch while records wait.")
-        self._restore = self._gauge("restore_seconds", "What the last restore took.")
-        self._snapshot = self._gauge("snapshot_timestamp_seconds", "When the newest snapshot was written.")
-        self._bytes = self._gauge("state_bytes", "Size in the newest snapshot.", "table")
-        self._entries = self._gauge("state_entries", "Ids that have a row.", "table")
-        self._evicted = self._gauge("state_evictions", "Ids that made room for others since the start.", "table")
-        self._watermark = self._gauge("watermark_timestamp_seconds", "Event time up to which all is expected seen.")
-        self._share = self._gauge("training_share", "Part of the events that the network trains on.")
-        self._trained = self._gauge("expert_updates", "Training updates made, since the epoch began.", "expert")
-        self._skipped = self._gauge("expert_updates_skipped", "Training updates skipped: not finite.", "expert")
-        self._loss = self._gauge("expert_loss", "Loss of the newest training update.", "expert")
-        self._dropped = self._gauge("model_updates_dropped", "Updates that were not finite and were left out.")
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"springtide_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"springtide_{name}", text, labels, registry=self.registry)
-
-    def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(f"springtide_{name}_seconds", text, labels, buckets=_BUCKETS_S, registry=self.registry)
+        self._metrics = Instruments(self.registry)
+        self._metrics.retention.set(self._retention_ms / 1000)
+        tested = "Events tested just before they were learned"
+        self.prequential = LiveQuality("prequential", scorers, tested, self.registry)
+        self.published = LiveQuality("published", (), "Events of users whose list was out", self.registry)
+        self._drift = Drift({"hit_ratio": True, "loss": False}, self.registry)
+        ProcessCollector(registry=self.registry)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -100,7 +60,9 @@ class Telemetry:
         try:
             yield
         finally:
-            self._stages.labels(name).observe(time.perf_counter() - started)
+            self._metrics.stages.labels(name).observe(time.perf_counter() - started)
+            if name == "snapshot":  # the copy of the state holds all that was answered so far
+                self._oldest_since_copy_ms = math.inf
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -110,79 +72,98 @@ class Telemetry:
             yield
             result = "committed"
         finally:
-            self._transactions.labels(result).observe(time.perf_counter() - started)
+            self._metrics.transactions.labels(result).observe(time.perf_counter() - started)
 
-    def answered(self, outputs: Outputs, timestamps_ms: Iterable[int], now_ms: int) -> None:
+    def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
         """Count a batch that was committed at `now_ms`; its records were stamped `timestamps_ms`."""
-        for outcome in _OUTCOMES:
-            self._events.labels(outcome).inc(getattr(outputs, outcome))
+        for outcome in OUTCOMES:
+            if count := getattr(outputs, outcome):
+                self._metrics.events.labels(outcome).inc(count)
         for reason in outputs.reasons:
-            self._dead.labels(reason).inc()
-        self._lists.inc(len(outputs.lists))
-        stamps = list(timestamps_ms)
-        for timestamp_ms in stamps:
-            self._end_to_end.observe(max(now_ms - timestamp_ms, 0) / 1000)
-        for timestamp_ms in self._learning_ms if outputs.lists else ():
-            self._fresh.observe(max(now_ms - timestamp_ms, 0) / 1000)
+            self._metrics.dead.labels(reason).inc()
+        self._metrics.lists.inc(len(outputs.lists))
+        self._metrics.committed.set(now_ms / 1000)
+        stamps = np.array(timestamps_ms, np.float64)
+        self._metrics.records.observe(np.array([len(stamps)], np.float64))
+        self._metrics.end_to_end.observe(np.maximum(now_ms - stamps, 0) / 1000)
+        if outputs.lists:
+            self._metrics.fresh.observe(np.maximum(now_ms - self._learning_ms, 0) / 1000)
         self._learning_ms = stamps
+        self._needs(float(stamps.min(initial=math.inf)))
 
     def learned(self, learned: Learned) -> None:
         """Count how well the events of a batch were foreseen."""
-        self._updates.inc(len(learned.ranks))
-        for user, chosen in (("known", learned.with_history), ("new", ~learned.with_history)):
-            self._foreseen(learned.ranks[chosen], user)
+        self._metrics.updates.inc(len(learned.ranks))
+        self.prequential.observe(learned.ranks, learned.with_history, learned.items_met)
         out = learned.list_ages_ms >= 0
-        self._met.inc(int(out.sum()))
-        self._published_hits.inc(float(hit(learned.published[out]).sum()))
-        self._published_gain.inc(float(ndcg(learned.published[out]).sum()))
-        for age_ms in learned.list_ages_ms[out].tolist():
-            self._list_age.observe(age_ms / 1000)
-
-    def _foreseen(self, ranks: Rows, user: str) -> None:
-        self._tested.labels(user).inc(len(ranks))
-        for scorer, hits, gain in zip(self._scorers, hit(ranks).sum(axis=0), ndcg(ranks).sum(axis=0), strict=True):
-            self._hits.labels(scorer, user).inc(float(hits))
-            self._gain.labels(scorer, user).inc(float(gain))
+        self.published.observe(learned.published[out, None], learned.with_history[out], learned.items_met[out])
+        self._metrics.list_age.observe(learned.list_ages_ms[out] / 1000)
+        if self._list is not None:
+            fair = learned.with_history & (learned.items_met > 0)  # the others are misses, or nearly
+            self._drift.observe("hit_ratio", hit(learned.ranks[fair, self._list]).tolist())
 
     def stands(self, pipeline: Pipeline) -> None:
         """Take down where the pipeline stands."""
         admission = pipeline.admission
-        self._entries.labels("users").set(len(admission.users))
-        self._entries.labels("items").set(len(admission.items))
-        self._evicted.labels("users").set(admission.expired_users)
-        self._evicted.labels("items").set(admission.expired_items)
-        self._dropped.set(pipeline.recommender.updates_dropped)
+        self._metrics.entries.labels("users").set(len(admission.users))
+        self._metrics.entries.labels("items").set(len(admission.items))
+        self._metrics.evicted.set("users", admission.expired_users)
+        self._metrics.evicted.set("items", admission.expired_items)
+        self._metrics.dropped.set("ranking", pipeline.recommender.updates_dropped)
         for expert, progress in pipeline.recommender.progress().items():
-            self._trained.labels(expert).set(progress.updates)
-            self._skipped.labels(expert).set(progress.skipped)
-            self._loss.labels(expert).set(progress.loss)
+            self._metrics.trained.set(expert, progress.updates)
+            self._metrics.skipped.set(expert, progress.skipped)
+            self._metrics.loss.labels(expert).set(progress.loss)
+            if progress.updates > self._loss_of.get(expert, 0) and math.isfinite(progress.loss):
+                self._drift.observe("loss", [progress.loss])
+            self._loss_of[expert] = progress.updates
         if pipeline.watermark_ms is not None:
-            self._watermark.set(pipeline.watermark_ms / 1000)
+            self._metrics.watermark.set(pipeline.watermark_ms / 1000)
 
     def behind(self, records: int, oldest_ms: int | None, now_ms: int) -> None:
         """Take down the lag: `records` wait; the oldest of the newest batch was stamped `oldest_ms`."""
-        self._lag.set(records)
-        self._lag_s.set(0 if oldest_ms is None else max(now_ms - oldest_ms, 0) / 1000)
+        self._metrics.lag.set(records)
+        self._metrics.lag_s.set(0 if oldest_ms is None else max(now_ms - oldest_ms, 0) / 1000)
+        self._metrics.round.set(now_ms / 1000)
 
     def takes(self, role: Role) -> None:
         """Take down what this process is to its task."""
-        self._leads.set(role is Role.LEADER)
-        self._stands_by.set(role is Role.STANDBY)
+        self._metrics.leads.set(role is Role.LEADER)
+        self._metrics.stands_by.set(role is Role.STANDBY)
 
     def trains(self, share: float) -> None:
         """Take down the part of the events that the network trains on."""
-        self._share.set(share)
+        self._metrics.share.set(share)
 
     def restored(self, seconds: float) -> None:
         """Take down what restoring took."""
-        self._restore.set(seconds)
+        self._metrics.restore.set(seconds)
 
     def snapshot(self, state: State, now_ms: int) -> None:
-        """Take down the size of a snapshot that was written at `now_ms`, by table."""
+        """Take down what is in a snapshot that was written at `now_ms`."""
         sizes: dict[str, int] = {}
         for name, array in state.items():
             table = ".".join(name.split(".")[:2])
             sizes[table] = sizes.get(table, 0) + array.nbytes
         for table, size in sizes.items():
-            self._bytes.labels(table).set(size)
-        self._snapshot.set(now_ms / 1000)
+            self._metrics.bytes.labels(table).set(size)
+        self._metrics.snapshot.set(now_ms / 1000)
+        self._oldest_ms = self._oldest_since_copy_ms
+        self._needs(math.inf)
+        if "published.items" in state:
+            self._metrics.coverage.set(_coverage(state))
+
+    def _needs(self, oldest_ms: float) -> None:
+        """Take down when records leave the log that came after the newest snapshot; the new ones are not older."""
+        self._oldest_ms = min(self._oldest_ms, oldest_ms)
+        self._oldest_since_copy_ms = min(self._oldest_since_copy_ms, oldest_ms)
+        self._metrics.expiry.set((self._oldest_ms + self._retention_ms) / 1000)
+
+
+def _coverage(state: State) -> float:
+    """Share of the items that were met which are in a list that is out."""
+    met = state["recommender.items.counts"].astype(np.int64) > 0
+    listed = np.zeros(len(met), np.bool_)
+    rows = state["published.items"].astype(np.int64)
+    listed[rows[(rows >= 0) & (rows < len(met))]] = True
+    return float((listed & met).sum() / max(met.sum(), 1))

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import BaseModel
 
+from consumers import metrics_page
 from consumers.pipeline import CONSUMED_NOTES, Decisions
 from consumers.settings import Fields, Settings
 from consumers.telemetry import Telemetry
@@ -223,10 +224,17 @@ def test_metrics_that_are_named_exist(path: Path) -> None:
     assert named <= metric_names()
 
 
-def test_every_metric_is_documented() -> None:
-    documented = {name for row in rows(OPERATIONS, "metric") for name in re.findall(r"`(springtide_\w+)`", row[0])}
+def test_the_page_of_metrics_is_what_the_code_says() -> None:
+    assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == metrics_page.page(), (
+        "python -m consumers.metrics_page > docs/metrics.md"
+    )
+
+
+def test_every_metric_says_what_to_do() -> None:
+    texts = {row[0]: row[2] for row in rows((ROOT / "docs" / "metrics.md").read_text(encoding="utf-8"), "metric")}
     series = {re.sub(r"_(bucket|count|sum)$", "", name) for name in metric_names() if not name.endswith("_created")}
-    assert documented == series
+    assert {name.strip("`") for name in texts} == series
+    assert [name for name, text in texts.items() if "process_" not in name and text.count(". ") < 1] == []
 
 
 def dotted_settings(model: type[BaseModel] = Settings, above: str = "") -> Iterator[str]:

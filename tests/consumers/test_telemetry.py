@@ -1,3 +1,5 @@
+import math
+from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ from models.base import Progress
 from models.metrics import MISS
 from stream.log import OutputRecord
 
+MISSED = int(MISS)
 LIST = OutputRecord("out", 0, b"u", b"{}")
 
 
@@ -48,27 +51,79 @@ def test_end_to_end_is_from_record_to_commit_and_freshness_to_the_next_lists(tel
     assert value(telemetry, "freshness_seconds_sum") == 3.5
 
 
-def test_quality_sums_up_by_scorer_and_user_and_apart_for_published_lists(telemetry: Telemetry) -> None:
-    telemetry.learned(
-        Learned(
-            users=np.array([0, 1, 2], np.int32),
-            items=np.array([3, 3, 4], np.int32),
-            times_ms=np.array([0, 1, 2]),
-            ranks=np.array([[0, 2], [MISS, 0], [10, 9]], np.int32),
-            with_history=np.array([True, True, False]),
-            published=np.array([0, MISS, MISS], np.int32),
-            list_ages_ms=np.array([60_000, 0, -1]),
-        )
+def learned(ranks: list[list[int]], **columns: list[int]) -> Learned:
+    """Events of one user, met before, and of an item met often, unless `columns` says otherwise."""
+    n = len(ranks)
+    usual = {"met": [9] * n, "published": [MISSED] * n, "ages": [-1] * n}
+    values = usual | columns
+    return Learned(
+        users=np.zeros(n, np.int32),
+        items=np.zeros(n, np.int32),
+        times_ms=np.zeros(n, np.int64),
+        ranks=np.array(ranks, np.int32),
+        with_history=np.ones(n, np.bool_),
+        items_met=np.array(values["met"]),
+        published=np.array(values["published"], np.int32),
+        list_ages_ms=np.array(values["ages"]),
     )
 
-    assert value(telemetry, "prequential_events_total", user="known") == 2
-    assert value(telemetry, "prequential_hits_total", scorer="popular", user="known") == 1
-    assert value(telemetry, "prequential_hits_total", scorer="list", user="known") == 2
-    assert value(telemetry, "prequential_ndcg_total", scorer="list", user="known") == 1.5
-    assert value(telemetry, "prequential_hits_total", scorer="list", user="new") == 1
-    assert value(telemetry, "published_events_total") == 2
-    assert value(telemetry, "published_hits_total") == 1
+
+def test_prequential_and_published_quality_are_apart(telemetry: Telemetry) -> None:
+    telemetry.learned(learned([[0, 2], [MISSED, 0], [10, 9]], published=[0, MISSED, MISSED], ages=[60_000, 0, -1]))
+
+    assert value(telemetry, "prequential_events_total", user="known", item="warm") == 3
+    assert value(telemetry, "prequential_hits_total", scorer="list", user="known", item="warm") == 3
+    assert value(telemetry, "published_events_total", user="known", item="warm") == 2
+    assert value(telemetry, "published_hits_total", user="known", item="warm") == 1
     assert value(telemetry, "published_list_age_seconds_count") == 2
+    assert value(telemetry, "published_list_age_seconds_sum") == 60
+
+
+def test_a_list_that_hits_no_more_is_a_drift_for_the_worse(telemetry: Telemetry) -> None:
+    telemetry.learned(learned([[MISSED, 0]] * 2_000))
+    assert value(telemetry, "drift_level", signal="hit_ratio") == 1
+    telemetry.learned(learned([[MISSED, MISSED]] * 2_000, met=[0] * 2_000))  # first events are no drift
+    assert value(telemetry, "drift_total", signal="hit_ratio", direction="worse") == 0
+
+    telemetry.learned(learned([[MISSED, MISSED]] * 500))
+    assert (value(telemetry, "drift_total", signal="hit_ratio", direction="worse") or 0) > 0
+    assert value(telemetry, "drift_total", signal="hit_ratio", direction="better") == 0
+
+
+def test_what_a_restart_needs_is_kept_as_long_as_its_topic_keeps_it() -> None:
+    telemetry = Telemetry(["list"], retention_ms=10_000)
+    assert value(telemetry, "input_expiry_timestamp_seconds") == math.inf
+
+    telemetry.answered(Outputs(), [3_000, 2_000], now_ms=4_000)
+    telemetry.answered(Outputs(), [5_000], now_ms=6_000)
+    assert value(telemetry, "input_expiry_timestamp_seconds") == 12
+    with telemetry.stage("snapshot"):
+        pass
+    telemetry.answered(Outputs(), [7_000], now_ms=8_000)
+    assert value(telemetry, "input_expiry_timestamp_seconds") == 12  # it is copied, not written
+    telemetry.snapshot({}, now_ms=9_000)
+    assert value(telemetry, "input_expiry_timestamp_seconds") == 17
+
+
+def test_what_is_kept_for_ever_does_not_expire(telemetry: Telemetry) -> None:
+    telemetry.answered(Outputs(), [3_000], now_ms=4_000)
+    assert value(telemetry, "input_expiry_timestamp_seconds") == math.inf
+
+
+def test_coverage_is_the_share_of_known_items_in_a_list_that_is_out(telemetry: Telemetry) -> None:
+    telemetry.snapshot(
+        {
+            "recommender.items.counts": np.array([3, 1, 0, 2, 9]),
+            "published.items": np.array([[0, 3, -1], [3, 2, -1]], np.int32),
+        },
+        now_ms=0,
+    )
+    assert value(telemetry, "catalogue_coverage_ratio") == 0.5
+
+
+def test_the_process_and_its_version_are_known(telemetry: Telemetry) -> None:
+    assert telemetry.registry.get_sample_value("process_resident_memory_bytes")
+    assert value(telemetry, "build_info", version=version("springtide")) == 1
 
 
 def test_transactions_are_counted_by_how_they_end(telemetry: Telemetry) -> None:
@@ -111,9 +166,12 @@ def test_where_the_pipeline_stands(telemetry: Telemetry) -> None:
     telemetry.stands(pipeline)
 
     assert value(telemetry, "state_entries", table="users") == 7
-    assert value(telemetry, "state_evictions", table="items") == 3
-    assert value(telemetry, "model_updates_dropped") == 4
-    assert value(telemetry, "expert_updates", expert="sequence") == 5
-    assert value(telemetry, "expert_updates_skipped", expert="sequence") == 6
+    assert value(telemetry, "state_evictions_total", table="items") == 3
+    assert value(telemetry, "model_updates_dropped_total", part="ranking") == 4
+    assert value(telemetry, "expert_updates_total", expert="sequence") == 5
+    assert value(telemetry, "expert_updates_skipped_total", expert="sequence") == 6
     assert value(telemetry, "expert_loss", expert="sequence") == 0.5
     assert value(telemetry, "watermark_timestamp_seconds") == 1.5
+    assert value(telemetry, "drift_window", signal="loss") == 1
+    telemetry.stands(pipeline)  # no update since
+    assert value(telemetry, "drift_window", signal="loss") == 1
