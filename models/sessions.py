@@ -2,7 +2,7 @@
 
 Session-kNN (Jannach & Ludewig 2017, "When recurrent neural networks meet the neighborhood for session-based
 recommendation") on a stream. h_j are the newest eight distinct items of the window, newest 0: the heads. The last
-``100 * .85^j`` times that anybody met h_j are its moments, the k-th newest of weight ``w = .7^j .98^k (.2 + s)``. s is
+``60 * .85^j`` times that anybody met h_j are its moments, the k-th newest of weight ``w = .7^j .98^k (.2 + s)``. s is
 the cosine of what came before h_j then and now: the number of items that the sixteen before each have in common,
 divided by the geometric mean of how many there are. A moment gives ``w .85^d`` to the (d + 1)-th item after it and half
 as much to the (d + 1)-th distinct item before it, d < 8.
@@ -14,7 +14,7 @@ of a sample; the user's own past is among them. No clock: months of silence chan
 Most of what it knows stands in the co-occurrence counts too; the rest is which items come *together* with which. It
 pays where many users walk the same way (ratings), least where sessions are short.
 
-O(500 * (16 + 16)) a query, O(16^2) an event. Memory: 58 MB, see `occurrences`.
+O(300 * (16 + 16)) a query, O(16^2) an event. Memory: 58 MB, see `occurrences`.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from models.occurrences import Occurrences
 from stream.kernels import kernel
 from stream.snapshots import State
 
-_HEADS, _MOMENTS = 8, 100
+_HEADS, _MOMENTS = 8, 60
 _MOST = (_MOMENTS * 0.85 ** np.arange(_HEADS)).astype(np.int64)
 _BY_HEAD = 0.7 ** np.arange(_HEADS, dtype=np.float32)
 _BY_AGE = 0.98 ** np.arange(_MOMENTS, dtype=np.float32)
@@ -45,7 +45,7 @@ class SimilarSessions(Expert):
     """
 
     name = "sessions"
-    columns = (Column("similar_sessions", 25),)
+    columns = (Column("similar_sessions", 20),)
 
     def __init__(self, capacity: int = 500_000) -> None:
         self._occurrences = Occurrences(capacity, _BEFORE, _AFTER)
