@@ -24,7 +24,7 @@ from models.metrics import hit, ndcg
 from stream.log import OutputRecord
 from stream.snapshots import State
 
-_LISTS_SHOWN = 12
+_LISTS_SHOWN = 10
 _LIST_BYTES = 32 * 2**20  # of all lists that can be looked up
 _LOOKS = 300  # a look at the backlog is taken once a second
 _RATE_MS = 10_000

@@ -123,7 +123,7 @@ function showLists(lists) {
       {},
       make("td", {}, clock(at)),
       make("td", {}, user),
-      make("td", {}, ...(list.items.length ? list.items.slice(0, 4).map(withProbability) : ["nothing learned yet"])),
+      make("td", {}, ...(list.items.length ? list.items.slice(0, 3).map(withProbability) : ["nothing learned yet"])),
       make("td", {}, reasons[0] ?? ""),
     );
   });
