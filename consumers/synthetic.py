@@ -7,11 +7,14 @@ It is made like real ones, so that there is something to learn for each family o
 - listeners return to what they heard before (repeats);
 - a new song comes out every other hour, is on everyone's mind and fades (trends), beside lasting hits (popularity).
 
-The same seed gives the same stream, and a longer stream begins with the shorter one.
+The same seed gives the same stream, and a longer stream begins with the shorter one. As a file of events:
+``python -m consumers.synthetic 100000 > events.csv``.
 """
 
+import csv
 import math
 import random
+import sys
 from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -124,3 +127,15 @@ class _World:
             song = songs[min(int(dice.expovariate(6 / len(songs))), len(songs) - 1)]
         heard.append(song)
         return song
+
+
+def main() -> None:
+    """Write a stream of so many events as CSV to standard output."""
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(("user", "item", "time"))
+    for batch in synthetic(int(sys.argv[1])):
+        rows.writerows(zip(batch.users, batch.items, batch.times_ms.tolist(), strict=True))
+
+
+if __name__ == "__main__":
+    main()

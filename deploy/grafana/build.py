@@ -127,7 +127,7 @@ QUALITY = (
     Panel("Age of the list that was out", "Old lists explain a low published quality.",
           {f"p{round(100 * q)}": f"histogram_quantile({q}, sum by (le) "
            f"(rate(springtide_published_list_age_seconds_bucket{{{_HERE}}}[$window])))" for q in (0.5, 0.9)}, "s"),
-    Panel("Drift an hour", "Changes that are no chance. For the worse: what changed in the stream then?",
+    Panel("Drift an hour", "Changes that are no chance. For the worse: see what changed in the stream then.",
           {"{{signal}}, {{direction}}":
            f"sum by (signal, direction) (increase(springtide_drift_total{{{_HERE}}}[1h]))"}),
     Panel("Loss", "Of the newest training update of the network, and its mean since it last changed.",
