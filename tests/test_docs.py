@@ -34,7 +34,6 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 DEPLOYED = sorted(
     [ROOT / "docker-compose.yml", *(path for path in (ROOT / "deploy").rglob("*") if path.is_file())],
 )
-COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 
 
 class Block(NamedTuple):
@@ -254,19 +253,6 @@ def test_settings_that_are_named_exist(path: Path) -> None:
     named |= {variable.lower().replace("__", ".") for variable in variables} - {"section.name"}
     files = {name for name in named if name.endswith((".py", ".md"))}
     assert named - files <= known
-
-
-def test_everything_that_is_published_is_published_on_loopback() -> None:
-    published = re.findall(r"^    ports:\n((?:      - .*\n)+)", COMPOSE, re.MULTILINE)
-    assert len(published) == len(re.findall(r"\bports:", COMPOSE)) == 3
-    for port in "".join(published).splitlines():
-        assert re.fullmatch(r'      - "127\.0\.0\.1:(\d+):\1"', port)
-    assert "network_mode" not in COMPOSE
-
-
-def test_plaintext_to_another_host_is_allowed_in_as_many_words() -> None:
-    assert "SPRINGTIDE_KAFKA__BOOTSTRAP: kafka:19092" in COMPOSE
-    assert 'SPRINGTIDE_KAFKA__ALLOW_PLAINTEXT: "true"' in COMPOSE
 
 
 def anchors(page: Path) -> set[str]:

@@ -1,10 +1,12 @@
 from collections import Counter
 from itertools import chain, pairwise
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from consumers.files import EventBatch
-from consumers.synthetic import synthetic
+from consumers.files import EventBatch, EventFile
+from consumers.synthetic import main, synthetic
 
 
 def whole(events: int, seed: int = 1) -> list[tuple[int, str, str]]:
@@ -54,3 +56,15 @@ def test_there_is_something_to_learn_for_each_family_of_experts() -> None:
     assert sum(best.values()) / sum(steps.values()) > 0.2  # of the steps are the commonest one from their song
     assert hours[20] > 2 * hours[8]
     assert sum(first > start + 86_400_000 for first in first_seen.values()) > 20  # songs came out later
+
+
+def test_as_a_file_it_is_read_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["synthetic", "700"])
+    main()
+    path = tmp_path / "events.csv"
+    path.write_text(capsys.readouterr().out)
+
+    read = [row for part in EventFile(path) for row in zip(part.times_ms.tolist(), part.users, part.items, strict=True)]
+    assert read == whole(700)
