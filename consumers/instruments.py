@@ -154,6 +154,11 @@ class Instruments:
             "snapshot_timestamp_seconds",
             "When this process last wrote a snapshot; 0 before. Old while it learns: its log says why.",
         )
+        self.snapshot_failures = self._counter(
+            "snapshot_failures",
+            "Snapshots that could not be written, or deleted when they had to be; it is tried again. Any: its log says "
+            "why, mostly a full disk.",
+        )
         self.bytes = self._gauge(
             "state_bytes",
             "Size in the newest snapshot. The largest is what windows.users or models.items bound.",

@@ -172,4 +172,5 @@ class Keeper(Generic[P]):
     def _failed(self, error: SnapshotError) -> None:
         """Say it and try again later: the stream goes on."""
         _log.error("%s", error)
+        self._observer.snapshot_failed()
         self._not_before_s = self._clock_s() + max(_TRY_AGAIN_S, self._every_s)

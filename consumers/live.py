@@ -173,6 +173,9 @@ class LiveView:
     def snapshot(self, state: State, now_ms: int) -> None:
         """Let it pass."""
 
+    def snapshot_failed(self) -> None:
+        """Do nothing: the log says why, and an alert rings."""
+
     def list_of(self, user_id: str) -> Shown | None:
         """Return the newest list of a user, if it is remembered."""
         with self._lock:

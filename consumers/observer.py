@@ -59,6 +59,9 @@ class Observer(Protocol[P_contra]):
     def snapshot(self, state: State, now_ms: int) -> None:
         """Take down a snapshot that was written."""
 
+    def snapshot_failed(self) -> None:
+        """Count a snapshot that could not be written, or deleted when it had to be."""
+
 
 class Both(Generic[P_contra]):
     """Tells two observers."""
@@ -118,3 +121,8 @@ class Both(Generic[P_contra]):
         """Tell both of a snapshot that was written."""
         self._one.snapshot(state, now_ms)
         self._other.snapshot(state, now_ms)
+
+    def snapshot_failed(self) -> None:
+        """Tell both of a snapshot that could not be written or deleted."""
+        self._one.snapshot_failed()
+        self._other.snapshot_failed()

@@ -153,6 +153,10 @@ class Telemetry:
         if "published.items" in state:
             self._metrics.coverage.set(_coverage(state))
 
+    def snapshot_failed(self) -> None:
+        """Count a snapshot that could not be written, or deleted when it had to be."""
+        self._metrics.snapshot_failures.inc()
+
     def _needs(self, oldest_ms: float) -> None:
         """Take down when records leave the log that came after the newest snapshot; the new ones are not older."""
         self._oldest_ms = min(self._oldest_ms, oldest_ms)

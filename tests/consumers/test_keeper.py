@@ -109,6 +109,7 @@ def test_nothing_goes_before_something_newer_is_written(bench: Bench, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("stream.snapshots.os.fsync", full)
         assert bench.keep(100 * MINUTE_S) == [0]
+        assert bench.notes.snapshot_failures == 1
     assert bench.keep(59 * MINUTE_S) == [0]  # tried again at the usual pace
     assert bench.keep(MINUTE_S) == [1]
 

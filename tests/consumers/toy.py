@@ -111,6 +111,7 @@ class Notes:
         self.roles: list[Role] = []
         self.restores = 0
         self.snapshots = 0
+        self.snapshot_failures = 0
         self.stages: set[str] = set()
         self.backlogs: list[int] = []
 
@@ -154,6 +155,9 @@ class Notes:
 
     def snapshot(self, state: State, now_ms: int) -> None:
         self.snapshots += 1
+
+    def snapshot_failed(self) -> None:
+        self.snapshot_failures += 1
 
 
 class Said(Notes):
