@@ -84,6 +84,8 @@ class Service(Generic[P]):
         Begin a new epoch from what the log still has.
     now_ms
         The wall clock, in epoch milliseconds.
+    clock_s
+        A clock that only goes forward, in seconds.
     """
 
     def __init__(
@@ -94,14 +96,16 @@ class Service(Generic[P]):
         *,
         rebuild: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task = task
         self._settings = settings
         self._observer = observer
         self._rebuild = rebuild
         self._now_ms = now_ms
+        self._clock_s = clock_s
         self._stopped = threading.Event()
-        self._beat_s = time.monotonic()
+        self._beat_s = self._clock_s()
         self._role = Role.RECOVERING
         self._batches = 0  # committed by this process
         self._suspect: Offsets = {}  # what ends before these is done record by record
@@ -115,7 +119,7 @@ class Service(Generic[P]):
 
     def live(self) -> bool:
         """Whether the loop has gone round lately."""
-        return time.monotonic() - self._beat_s < _LIVE_S
+        return self._clock_s() - self._beat_s < _LIVE_S
 
     def role(self) -> Role:
         """Return what this process is to its task now."""
@@ -162,10 +166,10 @@ class Service(Generic[P]):
 
     def _stands_by(self, follower: Follower[P]) -> bool:
         """Follow for a moment while somebody else may lead; return whether to give up waiting."""
-        self._beat_s = time.monotonic()
+        self._beat_s = self._clock_s()
         until_s = self._beat_s + _FOLLOW_S
         if not self._rebuild:
-            if follower.follow(lambda: time.monotonic() >= until_s) and self._role is not Role.STANDBY:
+            if follower.follow(lambda: self._clock_s() >= until_s) and self._role is not Role.STANDBY:
                 _log.info("Standing by: the journal is followed to its end.")
                 self._take(Role.STANDBY)
             elif follower.begins and self._role is Role.STANDBY:
@@ -173,7 +177,7 @@ class Service(Generic[P]):
         return self._stopped.is_set()
 
     def _recovered(self, follower: Follower[P]) -> Standing[P]:
-        started = time.monotonic()
+        started = self._clock_s()
         self._take(Role.RECOVERING)
         standing = next_epoch(self._task) if self._rebuild else follower.lead()
         if standing.offsets:
@@ -184,11 +188,11 @@ class Service(Generic[P]):
         if standing.redone is not None:
             self._amend(standing, standing.redone)
         self._task.log.seek(standing.offsets)
-        self._observer.restored(time.monotonic() - started)
+        self._observer.restored(self._clock_s() - started)
         return standing
 
     def _went_on(self) -> None:
-        self._beat_s = time.monotonic()
+        self._beat_s = self._clock_s()
         if self._stopped.is_set():
             raise _StopAskedError
 
@@ -231,7 +235,7 @@ class Service(Generic[P]):
     def _lead(self, standing: Standing[P]) -> None:
         log, batches, stopped = self._task.log, self._settings.batch, self._stopped.is_set
         intake = Intake(log, standing.pipeline, standing.offsets, batches, self._observer, stopped)
-        looked_s = time.monotonic()
+        looked_s = self._clock_s()
         self._keeper.lead(standing)
         self._take(Role.LEADER)
         _log.info("Leading from batch %d of epoch %d on.", standing.sequence, standing.epoch)
@@ -239,9 +243,9 @@ class Service(Generic[P]):
             batch = intake.next_batch(standing.sequence - 1)
             if batch:
                 self._process(standing, batch)
-            self._beat_s = time.monotonic()
-            if time.monotonic() - looked_s >= _LOOK_EVERY_S:
-                looked_s = time.monotonic()
+            self._beat_s = self._clock_s()
+            if self._clock_s() - looked_s >= _LOOK_EVERY_S:
+                looked_s = self._clock_s()
                 self._look(standing, batch)
             self._keeper.keep(standing)
         self._keeper.finish(standing)
