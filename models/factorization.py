@@ -192,8 +192,9 @@ class FactorizationExpert(Expert):
     def _mirror(self, items: list[int]) -> None:
         """Copy the model's vectors and biases of known item rows."""
         if items:
-            vectors = [[*self.model.i_latents[row], self.model.i_biases[row]] for row in items]
-            self._vectors[items] = torch.tensor(vectors, dtype=torch.float32)
+            vectors = self._vectors.numpy()
+            vectors[items, :-1] = [self.model.i_latents[row] for row in items]
+            vectors[items, -1] = [self.model.i_biases[row] for row in items]
 
 
 def _entries(vectors: dict[Hashable, Doubles], biases: dict[Hashable, float]) -> State:

@@ -232,7 +232,7 @@ class SequenceExpert(Expert):
         slots, targets = np.searchsorted(met, examples.inputs.items), np.searchsorted(met, examples.targets)
 
         # 2. Forward
-        vectors = self._items.vectors[torch.from_numpy(rows)].requires_grad_()
+        vectors = self._items.vectors.index_select(0, torch.from_numpy(rows)).requires_grad_()
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(int(bits[0]))
             self._encoder.train()
@@ -266,7 +266,7 @@ class SequenceExpert(Expert):
 
     def _others(self, met: Places, bits: npt.NDArray[np.uint64]) -> tuple[Places, float]:
         """Known rows beside `met`, or a sample of them where they are too many; and how many each stands for."""
-        beside = self._items.known
+        beside = self._items.known.copy()
         beside[met] = False
         rows = np.flatnonzero(beside)
         room = max(self._training.softmax_rows - len(met), 1)
