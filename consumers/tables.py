@@ -8,6 +8,7 @@ from consumers.quality import Figures, scorers
 from models.experts import NETWORK
 
 _METRICS = {"HR@10": "hr@10", "NDCG@10": "ndcg@10", "MRR": "mrr"}
+_OF_HITS = {"P@10": "precision@10", "R@10": "recall@10", "F1@10": "f1@10"}
 _SIDE_BY_SIDE = ("list", "mixture", NETWORK, "best_expert", "best_floor")
 
 
@@ -15,8 +16,9 @@ def scorer_table(figures: Figures) -> Table:
     """Who foresaw how well; with several seeds their mean and spread."""
     caption = "prequential, and published, over events of users with history"
     if "seeds" not in figures:
-        rows = [(name, [f"{of_one[key]:.4f}" for key in _METRICS.values()]) for name, of_one in scorers(figures)]
-        return _table(caption, ["scorer", *_METRICS], rows)
+        shown = _METRICS | _OF_HITS
+        rows = [(name, [f"{of_one[key]:.4f}" for key in shown.values()]) for name, of_one in scorers(figures)]
+        return _table(f"{caption}; P precision, R recall", ["scorer", *shown], rows)
     runs = figures["seeds"]
     rows = [
         (

@@ -2,6 +2,9 @@
 
 With one relevant item an event, of rank r (0 the best), at cut-off k: HR = recall = [r < k]; precision = HR / k;
 F1 = 2 HR / (k + 1); NDCG = [r < k] / log2(r + 2); MRR = 1 / (r + 1), not cut off. A miss counts 0 in all of them.
+
+So precision, recall and F1 order any two rankings as HR does, and precision is at most 1 / k. They are there for those
+who compare with figures of their own.
 """
 
 import numpy as np
@@ -29,12 +32,18 @@ def reciprocal(ranks: Ranks) -> npt.NDArray[np.float64]:
 
 
 def summary(ranks: Ranks, k: int = 10) -> dict[str, float]:
-    """Means over `ranks` (n,): ``hr@k``, ``ndcg@k``, ``mrr``, and the number of events; zeros when there are none."""
-    if not len(ranks):
-        return {f"hr@{k}": 0.0, f"ndcg@{k}": 0.0, "mrr": 0.0, "events": 0}
+    """Means over `ranks` (n,), zeros when there are none, and how many they are.
+
+    The keys are ``hr@k``, ``ndcg@k``, ``mrr``, ``precision@k``, ``recall@k``, ``f1@k`` and ``events``.
+    """
+    some = len(ranks) > 0
+    hits = float(hit(ranks, k).mean()) if some else 0.0
     return {
-        f"hr@{k}": float(hit(ranks, k).mean()),
-        f"ndcg@{k}": float(ndcg(ranks, k).mean()),
-        "mrr": float(reciprocal(ranks).mean()),
+        f"hr@{k}": hits,
+        f"ndcg@{k}": float(ndcg(ranks, k).mean()) if some else 0.0,
+        "mrr": float(reciprocal(ranks).mean()) if some else 0.0,
+        f"precision@{k}": hits / k,
+        f"recall@{k}": hits,
+        f"f1@{k}": 2 * hits / (k + 1),
         "events": len(ranks),
     }

@@ -41,7 +41,7 @@ def test_figures_have_all_that_readers_were_promised(file: EventFile, tmp_path: 
     shown, found = run(file, plan), figures(plan.json_path)
 
     for key in ("all", "with_history", "published"):
-        assert found[key].keys() == {"hr@10", "ndcg@10", "mrr", "events"}
+        assert found[key].keys() == {"hr@10", "ndcg@10", "mrr", "precision@10", "recall@10", "f1@10", "events"}
     assert {"hr@10", "ndcg@10", "mrr"} <= found["experts"]["last_transition"]["with_history"].keys()
     assert (found["events"], found["users"], found["items"], found["rejected"]) == (60, 3, 4, 0)
     assert found["events_per_second"] > 0
