@@ -28,7 +28,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from models.base import Mask, Rows
-from models.metrics import hit, ndcg, reciprocal
+from models.candidates import MOST
+from models.metrics import MISS, hit, ndcg, reciprocal
 from models.slices import FEW
 from stream.windows import Times
 
@@ -39,7 +40,19 @@ _USERS = ("new", "known")
 _ITEMS = ("new", "cold", "warm")
 _Z = 1.959964  # 95 %
 _FIGURES = ("hit_ratio", "ndcg", "mrr")
-_SLICES = ("all", "known_users", "new_users", "warm_items", "cold_items")
+_KINDS = [(user, item) for user in _USERS for item in _ITEMS]
+_SLICES = {
+    "all": range(len(_KINDS)),
+    "known_users": [kind for kind, (user, _) in enumerate(_KINDS) if user == "known"],
+    "new_users": [kind for kind, (user, _) in enumerate(_KINDS) if user == "new"],
+    "warm_items": [kind for kind, (_, item) in enumerate(_KINDS) if item == "warm"],
+    "cold_items": [kind for kind, (_, item) in enumerate(_KINDS) if item == "cold"],
+}
+_BOUNDED = ("list", "")  # in every slice; the others in all together, or there would be twice as many series
+
+_MISSED = MOST  # an item is ranked among so many candidates at the most
+_RANKS = np.append(np.arange(_MISSED, dtype=np.int32), MISS)
+_VALUES = np.stack([hit(_RANKS, K), ndcg(_RANKS, K), reciprocal(_RANKS)], axis=1)  # (ranks, 3)
 
 Values = npt.NDArray[np.float64]
 
@@ -61,48 +74,51 @@ class LiveQuality(Collector):
         self._name = f"springtide_{kind}"
         self._tested = tested
         self._scorers = tuple(scorers)
-        columns = max(len(scorers), 1)
+        self._columns = np.arange(max(len(scorers), 1))
         self._lock = threading.Lock()
-        self._events = np.zeros(len(_USERS) * len(_ITEMS), np.int64)
-        self._sums = np.zeros((len(_FIGURES), len(self._events), columns))
-        self._ranks = np.zeros((WINDOW, columns), np.int32)
-        self._kinds = np.zeros(WINDOW, np.int8)  # of user and item, as in the sums
+        # How often each rank was given, by user and item, scorer and rank; the last rank is a miss.
+        shape = (len(_USERS) * len(_ITEMS), len(self._columns), _MISSED + 1)
+        self._ever = np.zeros(shape, np.int64)
+        self._lately = np.zeros(shape, np.int64)
+        self._newest = np.zeros((WINDOW, len(self._columns)), np.int32)  # a ring of flat places in these
         self._seen = 0
         registry.register(self)
 
     def observe(self, ranks: Rows, users_known: Mask, items_met: Times) -> None:
         """Take in n events: ranks (n, S), whether their users were met before, and how often their items were."""
-        if not len(ranks):
-            return
-        items = np.where(items_met == 0, 0, np.where(items_met < FEW, 1, 2))
-        kinds = users_known * len(_ITEMS) + items
-        values = _values(ranks)
-        newest = slice(max(len(ranks) - WINDOW, 0), None)
+        kinds = users_known * len(_ITEMS) + (items_met > 0) + (items_met >= FEW)
+        rows = kinds[:, None] * len(self._columns) + self._columns  # (n, S)
+        flat = (rows * (_MISSED + 1) + np.minimum(ranks, _MISSED)).astype(np.int32)
+        for start in range(0, len(flat), WINDOW):
+            self._take(flat[start : start + WINDOW])
+
+    def _take(self, flat: Rows) -> None:
+        """Count at most `WINDOW` events, and let as many of the oldest leave the window."""
+        places = np.arange(self._seen, self._seen + len(flat)) % WINDOW
         with self._lock:
-            self._events += np.bincount(kinds, minlength=len(self._events))
-            for kind in np.unique(kinds):
-                self._sums[:, kind] += values[:, kinds == kind].sum(axis=1)
-            places = np.arange(self._seen, self._seen + len(ranks))[newest] % WINDOW
-            self._ranks[places], self._kinds[places] = ranks[newest], kinds[newest]
-            self._seen += len(ranks)
+            gone = self._newest[places[max(WINDOW - self._seen, 0) :]]
+            np.subtract.at(self._lately.reshape(-1), gone.reshape(-1), 1)
+            np.add.at(self._lately.reshape(-1), flat.reshape(-1), 1)
+            np.add.at(self._ever.reshape(-1), flat.reshape(-1), 1)
+            self._newest[places] = flat
+            self._seen += len(flat)
 
     def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
         """Give what Prometheus reads."""
         with self._lock:
-            events, sums, filled = self._events.copy(), self._sums.copy(), min(self._seen, WINDOW)
-            ranks, kinds = self._ranks[:filled].copy(), self._kinds[:filled].copy()
-        yield from self._totals(events, sums)
-        yield from self._windows(_values(ranks), kinds)
+            ever, lately = self._ever.copy(), self._lately.copy()
+        yield from self._totals(ever)
+        yield from self._windows(lately)
 
-    def _totals(self, events: npt.NDArray[np.int64], sums: Values) -> Iterator[CounterMetricFamily]:
-        labels = [(user, item) for user in _USERS for item in _ITEMS]
+    def _totals(self, counts: Times) -> Iterator[CounterMetricFamily]:
+        events, sums = counts[:, 0].sum(axis=-1), counts @ _VALUES
         count = CounterMetricFamily(
             f"{self._name}_events",
             f"{self._tested}, by whether user and item were met before. The number behind every mean: "
             "distrust one over fewer than a thousand.",
             labels=["user", "item"],
         )
-        for kind, values in enumerate(labels):
+        for kind, values in enumerate(_KINDS):
             count.add_metric(values, events[kind])
         yield count
         named = ["scorer", "user", "item"] if self._scorers else ["user", "item"]
@@ -117,16 +133,16 @@ class LiveQuality(Collector):
             )
         ):
             family = CounterMetricFamily(f"{self._name}_{name}", text, labels=named)
-            for kind, values in enumerate(labels):
+            for kind, values in enumerate(_KINDS):
                 for column, scorer in enumerate(self._scorers or ("",)):
-                    family.add_metric([*([scorer] if scorer else []), *values], sums[place, kind, column])
+                    family.add_metric([*([scorer] if scorer else []), *values], sums[kind, column, place])
             yield family
 
-    def _windows(self, values: Values, kinds: npt.NDArray[np.int8]) -> Iterator[GaugeMetricFamily]:
-        """Means of `values` (3, n, S) over each slice that has any, with bounds."""
+    def _windows(self, counts: Times) -> Iterator[GaugeMetricFamily]:
+        """Means over each slice that has any events, with bounds."""
         within = f"over the last {WINDOW} events of this process"
         named = ["scorer"] if self._scorers else []
-        counts = GaugeMetricFamily(
+        number = GaugeMetricFamily(
             f"{self._name}_window_events",
             f"{self._tested}: how many the window means are over, by slice. Wait for a thousand before you act on one.",
             labels=["slice"],
@@ -143,27 +159,31 @@ class LiveQuality(Collector):
         ]
         bounds = GaugeMetricFamily(
             f"{self._name}_window_bound",
-            f"Bounds of a figure {within}: it lies between low and high 19 times out of 20. "
-            "Two figures differ for sure only where their bounds do not overlap.",
+            f"Bounds of a figure {within}: it is between low and high 19 times out of 20; by slice for the list only. "
+            "Two figures differ for sure where their bounds do not overlap.",
             labels=[*named, "slice", "figure", "bound"],
         )
-        for name, mask in _masks(kinds).items():
-            n = int(mask.sum())
-            counts.add_metric([name], n)
+        for name, kinds in _SLICES.items():
+            of_slice = counts[list(kinds)].sum(axis=0)  # (S, ranks)
+            n = int(of_slice[0].sum())
+            number.add_metric([name], n)
             if not n:
                 continue
-            mean = values[:, mask].mean(axis=1)
+            mean = of_slice @ _VALUES / n
             low, high = wilson(mean, n)
             for column, scorer in enumerate(self._scorers or ("",)):
                 said = [scorer] if scorer else []
                 for place, figure in enumerate(_FIGURES):
-                    means[place].add_metric([*said, name], mean[place, column])
-                    bounds.add_metric([*said, name, figure, "low"], low[place, column])
-                    bounds.add_metric([*said, name, figure, "high"], high[place, column])
-        yield counts
+                    means[place].add_metric([*said, name], mean[column, place])
+                    if name == "all" or scorer in _BOUNDED:
+                        bounds.add_metric([*said, name, figure, "low"], low[column, place])
+                        bounds.add_metric([*said, name, figure, "high"], high[column, place])
+        yield number
         yield from means
         yield bounds
-        yield from self._of_one_item(values[0].mean(axis=0) if len(kinds) else None, within)
+        everything = counts.sum(axis=0)
+        events = everything[0].sum()
+        yield from self._of_one_item((everything @ _VALUES)[:, 0] / events if events else None, within)
 
     def _of_one_item(self, ratios: Values | None, within: str) -> Iterator[GaugeMetricFamily]:
         """Give what follows from hit ratios (S,) alone, where there is one relevant item an event."""
@@ -189,14 +209,3 @@ def wilson(means: Values, n: int) -> tuple[Values, Values]:
     middle = (means * n + _Z**2 / 2) / shrunk
     half = _Z / shrunk * np.sqrt(means * (1 - means) * n + _Z**2 / 4)
     return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
-
-
-def _values(ranks: Rows) -> Values:
-    """Hit, NDCG and reciprocal rank (3, n, S) of ranks (n, S)."""
-    return np.stack([hit(ranks, K), ndcg(ranks, K), reciprocal(ranks)])
-
-
-def _masks(kinds: npt.NDArray[np.int8]) -> dict[str, Mask]:
-    known, item = kinds >= len(_ITEMS), kinds % len(_ITEMS)
-    several = (np.ones(len(kinds), np.bool_), known, ~known, item == 2, item == 1)
-    return dict(zip(_SLICES, several, strict=True))

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from consumers.drift import Drift
+from consumers.drift import Drift, Signal
 from consumers.instruments import OUTCOMES, Instruments
 from consumers.live_quality import LiveQuality
 from consumers.observer import Role
@@ -50,7 +50,7 @@ class Telemetry:
         tested = "Events tested just before they were learned"
         self.prequential = LiveQuality("prequential", scorers, tested, self.registry)
         self.published = LiveQuality("published", (), "Events of users whose list was out", self.registry)
-        self._drift = Drift({"hit_ratio": True, "loss": False}, self.registry)
+        self._drift = Drift({"hit_ratio": Signal(True, run=16), "loss": Signal(False)}, self.registry)
         ProcessCollector(registry=self.registry)
 
     @contextmanager

@@ -3,7 +3,7 @@ import random
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.drift import Drift
+from consumers.drift import Drift, Signal
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def changes(registry: CollectorRegistry, signal: str) -> tuple[float, float]:
 
 
 def test_chance_is_no_drift(registry: CollectorRegistry) -> None:
-    drift = Drift({"hits": True}, registry)
+    drift = Drift({"hits": Signal(True)}, registry)
     drift.observe("hits", coins(0.3, 20_000, seed=1))
     assert changes(registry, "hits") == (0, 0)
     assert registry.get_sample_value("springtide_drift_window", {"signal": "hits"}) == 20_000
@@ -35,9 +35,10 @@ def test_chance_is_no_drift(registry: CollectorRegistry) -> None:
     assert level == pytest.approx(0.3, abs=0.01)
 
 
+@pytest.mark.parametrize("run", [1, 16])
 @pytest.mark.parametrize("more_is_better", [True, False])
-def test_a_change_has_a_direction(registry: CollectorRegistry, more_is_better: bool) -> None:
-    drift = Drift({"signal": more_is_better}, registry)
+def test_a_change_has_a_direction(registry: CollectorRegistry, more_is_better: bool, run: int) -> None:
+    drift = Drift({"signal": Signal(more_is_better, run)}, registry)
     drift.observe("signal", coins(0.3, 5_000, seed=1) + coins(0.1, 5_000, seed=2))
     better, worse = changes(registry, "signal")
     assert (better, worse > 0) == (0, True) if more_is_better else (better > 0, worse) == (True, 0)
@@ -46,8 +47,19 @@ def test_a_change_has_a_direction(registry: CollectorRegistry, more_is_better: b
 
 
 def test_signals_are_watched_apart(registry: CollectorRegistry) -> None:
-    drift = Drift({"hits": True, "loss": False}, registry)
+    drift = Drift({"hits": Signal(True), "loss": Signal(False)}, registry)
     drift.observe("hits", coins(0.3, 3_000, seed=1))
     drift.observe("loss", [5.0 + 0.1 * value for value in coins(0.5, 300, seed=2)] + [9.0] * 300)
     assert changes(registry, "hits") == (0, 0)
     assert changes(registry, "loss")[1] > 0
+
+
+@pytest.mark.parametrize("batch", [1, 3, 16, 100])
+def test_runs_are_the_same_however_the_values_come(registry: CollectorRegistry, batch: int) -> None:
+    drift = Drift({"hits": Signal(True, run=16)}, registry)
+    values = coins(0.3, 330, seed=3)
+    for start in range(0, len(values), batch):
+        drift.observe("hits", values[start : start + batch])
+    assert registry.get_sample_value("springtide_drift_window", {"signal": "hits"}) == 320
+    level = registry.get_sample_value("springtide_drift_level", {"signal": "hits"})
+    assert level == pytest.approx(sum(values[:320]) / 320)
