@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+import numpy as np
 from kafka import KafkaProducer
 from kafka.structs import TopicPartition
 
@@ -43,6 +44,16 @@ class Messages:
 
     def __len__(self) -> int:
         return len(self._pairs)
+
+    def batches_of(self, start: int, stop: int) -> list[EventBatch]:
+        """Return the events [start, stop) as columns."""
+        found, first = [], 0
+        for batch in self.batches:
+            own = np.arange(max(start - first, 0), min(stop - first, len(batch)))
+            if len(own):
+                found.append(batch.take(own))
+            first += len(batch)
+        return found
 
     def part(self, start: int, stop: int) -> list[tuple[bytes, bytes]]:
         """Return the events [start, stop)."""

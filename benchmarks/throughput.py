@@ -16,7 +16,8 @@ from pathlib import Path
 from kafka.structs import TopicPartition
 
 from benchmarks.bench import BareLoop, Feed, Messages
-from benchmarks.report import Rounds
+from benchmarks.latency import end_to_end, freshness, learned_by, paced
+from benchmarks.report import Rounds, quantile
 from consumers.child import Child
 from consumers.durations import Duration
 from consumers.figures import FINAL_LIST, Figures
@@ -26,6 +27,7 @@ from stream.topics import ensure_topics
 _OLD_MS = 4 * 3_600_000
 _MAX_AGE = Duration.parse("1h")
 _SAMPLES = 2_000
+_PACED_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,12 @@ class Plan:
     warm_up: int
     chunk: int
     rounds: int
+    paced_s: float = 0.0
+    """Seconds for which events come at half of the throughput, in each of two rounds; 0 leaves latency out."""
 
     @property
     def events(self) -> int:
-        """All together."""
+        """All that come at once."""
         return self.warm_up + self.chunk * self.rounds
 
 
@@ -49,6 +53,9 @@ class Throughput:
     full: Rounds
     bare: Rounds
     figures: Figures
+    cold_start_s: float
+    waits: dict[str, Rounds]
+    """Quantiles in seconds, where latency was measured: of the full loop, the bare one, and freshness."""
 
     @property
     def ndcg(self) -> float:
@@ -86,7 +93,9 @@ def throughput(
     full, bare = list[float](), list[float]()
     with ExitStack() as stack:
         stack.callback(feed.close)
+        begun_s = time.monotonic()
         child = stack.enter_context(Child(settings, folder))
+        cold_start_s = time.monotonic() - begun_s
         say(f"{name}: warming up with {plan.warm_up:,} events")
         feed.put(source, messages.part(0, plan.warm_up), time.time_ns() // 1_000_000 - _OLD_MS)
         feed.wait(source, name)
@@ -97,7 +106,31 @@ def throughput(
             loop = loop or stack.enter_context(BareLoop(settings.kafka.bootstrap, bare_name, folder, sample(settings)))
             bare.append(_rate(feed, loop.source, loop.source, chunk))
             say(f"{name}: round {number + 1}: {full[-1]:,.0f} events/s, bare {bare[-1]:,.0f}")
-        return Throughput(Rounds.of(full), Rounds.of(bare), child.figures() or Figures())
+        figures = child.figures() or Figures()
+        waits = dict[str, Rounds]()
+        if plan.paced_s and loop is not None:
+            rate = Rounds.of(full).middle / 2
+            waits = _waits(settings, child, loop, messages, plan, rate)
+            say(f"{name}: {_PACED_ROUNDS} rounds at {rate:,.0f} events/s")
+        return Throughput(Rounds.of(full), Rounds.of(bare), figures, cold_start_s, waits)
+
+
+def _waits(
+    settings: Settings, child: Child, loop: BareLoop, messages: Messages, plan: Plan, rate: float
+) -> dict[str, Rounds]:
+    """Let events come at `rate`, to one loop and then to the other; quantiles of each round."""
+    connection, found = settings.kafka.connection(), dict[str, list[float]]()
+    for number in range(_PACED_ROUNDS):
+        count = int(rate * plan.paced_s)
+        batches = messages.batches_of(first := plan.events + number * count, first + count)
+        before = (child.figures() or Figures()).tested()
+        sent, lists = paced(connection, settings.input.topic, settings.publish.topic, batches, rate)
+        fresh = freshness(sorted(stamp_ms for _, stamp_ms in sent), before, learned_by(lists))
+        copied = paced(connection, loop.source, loop.target, batches, rate)
+        for name, waits in {"full": end_to_end(sent, lists), "bare": end_to_end(*copied), "fresh": fresh}.items():
+            for q in (0.5, 0.99):
+                found.setdefault(f"{name}_p{q * 100:.0f}_s", []).append(quantile(waits, q))
+    return {name: Rounds.of(values) for name, values in found.items()}
 
 
 def _rate(feed: Feed, topic: str, group: str, chunk: list[tuple[bytes, bytes]]) -> float:

@@ -1,0 +1,178 @@
+"""Cost and memory against size: three states, of few users and items, of many users, and of many items.
+
+A state is filled through the pipeline itself, every user and every item met at least once. While it is filled nothing
+is scored, which would take hours and leaves no trace, and hardly anything is trained; River's entries are put in as a
+snapshot would. Then all models answer, test and learn the same kind of batch in each state, in turns.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmarks.report import Rounds
+from consumers.pipeline import Decisions, Pipeline
+from consumers.settings import Models, Settings, Windows
+from models.base import Events, Expert, Queries
+from models.experts import experts
+from models.factorization import FactorizationExpert
+from models.recommender import Recommender, Scored, Tested
+from stream.events import Decoded, Interaction
+from stream.log import Record
+
+_BEGIN_MS = 1_767_225_600_000
+_STEP_MS = 200
+_FILL = 4_096
+_BATCH = 1_024
+_ROUNDS = 7
+_FILLED_SHARE = 0.002
+_SHARE = 0.05
+_SILENT = Decisions(publish_after_ms=2**62, training_share=_FILLED_SHARE)
+_LOUD = Decisions(training_share=_SHARE)
+
+
+class _Filled(Recommender):
+    """Learns without being tested while it is filled, in large steps."""
+
+    def __init__(self, some: list[Expert]) -> None:
+        super().__init__(some)
+        self.filling = True
+        self.events_learned = 2**40  # no young days
+
+    def test(self, events: Events, queries: Queries) -> Tested:
+        """See Recommender."""
+        if not self.filling:
+            return super().test(events, queries)
+        none = np.zeros((len(events), 0), np.float32)
+        nobody = np.zeros(0, np.int32)
+        scored = Scored(queries, (), none, nobody, none, none, none, none, none, none, none)  # type: ignore[arg-type]
+        return Tested(events, scored, nobody, np.zeros((len(events), len(self.scorers)), np.int32))
+
+    def learn(self, tested: Tested) -> None:
+        """See Recommender."""
+        if not self.filling:
+            super().learn(tested)
+            return
+        for expert in self._experts:
+            expert.learn(tested.events)
+        self._items.learn(tested.events)
+
+
+@dataclass(slots=True)
+class Filled:
+    """A pipeline that knows so many users and items, and where its stream stands."""
+
+    pipeline: Pipeline
+    users: int
+    items: int
+    events: int = 0
+
+    @classmethod
+    def of(cls, users: int, items: int) -> "Filled":
+        """Fill a new one."""
+        settings = Settings(
+            windows=Windows(users=users + _BATCH), models=Models(items=items + _BATCH, micro_batch=_FILL)
+        )
+        recommender = _Filled(experts(settings.models.seed))
+        filled = cls(Pipeline(settings, recommender=recommender), users, items)
+        for _ in range(0, max(users, items), _FILL):
+            filled.step(_FILL, _SILENT)
+        _enter_river(recommender, users, items)
+        recommender.filling = False
+        filled.pipeline._micro_batch = Settings().models.micro_batch
+        for _ in range(3):
+            filled.step(_BATCH, _LOUD)
+        return filled
+
+    def step(self, count: int, decisions: Decisions) -> tuple[float, float]:
+        """Answer and learn the next `count` events; return the seconds that each took."""
+        batch = list(self._events(count))
+        started_s = time.perf_counter()
+        self.pipeline.recommend(batch, decisions)
+        answered_s = time.perf_counter()
+        self.pipeline.learn()
+        return answered_s - started_s, time.perf_counter() - answered_s
+
+    def _events(self, count: int) -> Iterator[Decoded]:
+        """Everybody in turn; strides without a common factor with the sizes, so that neighbours differ."""
+        for number in range(self.events, self.events + count):
+            user, item = f"user-{number * 7_919 % self.users}", f"item-{number * 104_729 % self.items}"
+            time_ms = _BEGIN_MS + number * _STEP_MS
+            event = Interaction(f"made-{number}", user, item, time_ms)
+            yield Decoded(Record("made", 0, number, time_ms, None, None), (event,), None, time_ms)
+        self.events += count
+
+
+def _enter_river(recommender: _Filled, users: int, items: int) -> None:
+    """Give every user and item an entry in River's tables."""
+    expert = next(one for one in recommender._experts if isinstance(one, FactorizationExpert))
+    state = expert.state()
+    for table, rows in (("users", users), ("items", items)):
+        state[f"{table}.rows"] = np.arange(rows, dtype=np.int32)
+        state[f"{table}.vectors"] = np.full((rows, state["items.vectors"].shape[1]), 0.01)
+        state[f"{table}.biases"] = np.full(rows, 0.01)
+    expert.restore(state)
+
+
+def costs(few: Filled, many: Filled) -> tuple[Rounds, Rounds]:
+    """Cost of a list, and of a whole event, in `many` over that in `few`, measured in turns."""
+    lists, events = [], []
+    for _ in range(_ROUNDS):
+        one, other = few.step(_BATCH, _LOUD), many.step(_BATCH, _LOUD)
+        lists.append(other[0] / one[0])
+        events.append(sum(other) / sum(one))
+    return Rounds.of(lists), Rounds.of(events)
+
+
+def snapshot_pause_s(filled: Filled) -> Rounds:
+    """How long the loop stands still for a snapshot: the time to copy the state."""
+    pauses = []
+    for _ in range(3):
+        started_s = time.perf_counter()
+        state = filled.pipeline.state()
+        pauses.append(time.perf_counter() - started_s)
+        del state
+    return Rounds.of(pauses)
+
+
+def sizes(filled: Filled) -> dict[str, int]:
+    """Bytes of each part of a pipeline, as allocated: arrays with their room to grow, dictionaries and strings."""
+    parts: dict[str, object] = dict(filled.pipeline._parts())
+    recommender = parts.pop("recommender")
+    assert isinstance(recommender, Recommender)
+    parts |= {"mixture": recommender._mixture, "ranker": recommender._ranker, "item statistics": recommender._items}
+    parts |= {expert.name: expert for expert in recommender._experts}
+    admission = parts.pop("admission")
+    parts |= {"users' ids": vars(admission)["users"], "items' ids": vars(admission)["items"]}
+    seen: set[int] = set()
+    return {name: _bytes(part, seen) for name, part in parts.items()}
+
+
+def _bytes(thing: object, seen: set[int]) -> int:
+    """Bytes of all that hangs on `thing` and was not seen before."""
+    total, waiting = 0, [thing]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type) or callable(one):
+            continue
+        seen.add(id(one))
+        if isinstance(one, np.ndarray):
+            base = one if one.base is None else one.base
+            if isinstance(base, np.ndarray) and base is not one:
+                waiting.append(base)
+            total += sys.getsizeof(one)
+        elif isinstance(one, torch.Tensor):
+            total += one.untyped_storage().nbytes()
+        else:
+            total += sys.getsizeof(one)
+            if isinstance(one, dict):
+                waiting += [*one.keys(), *one.values()]
+            elif isinstance(one, list | tuple | set | frozenset):
+                waiting += one
+            else:
+                waiting += vars(one).values() if hasattr(one, "__dict__") else ()
+                waiting += [getattr(one, name) for name in getattr(one, "__slots__", ()) if hasattr(one, name)]
+    return total
