@@ -1,15 +1,15 @@
-"""What prometheus-client lacks: a histogram of many values at once, and a counter that is told its value.
+"""What prometheus-client lacks: a histogram of many values at once, counters and gauges that are told their values.
 
 A batch has hundreds of values for one histogram. Counted one by one they would cost as much as decoding the records;
 NumPy counts them together.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 _PREFIX = "springtide_"
@@ -51,6 +51,37 @@ class ManyHistogram(Collector):
         family = HistogramMetricFamily(self._name, self._text)
         family.add_metric([], list(zip(self._labels, upto, strict=True)), total)
         yield family
+
+
+class ToldGauges(Collector):
+    """Several gauges that change together, so that nobody ever sees one from before and one from after.
+
+    Parameters
+    ----------
+    texts
+        The help of each, by its name without the prefix.
+    label, value
+        A label that all have.
+    """
+
+    def __init__(self, texts: Mapping[str, str], label: str, value: str, registry: CollectorRegistry) -> None:
+        self._texts = texts
+        self._label, self._value = label, value
+        self._told: tuple[float, ...] = ()
+        registry.register(self)
+
+    def set(self, *values: float) -> None:
+        """Take down all values, in the order of the names."""
+        self._told = values
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give what Prometheus reads; no value before there are any."""
+        told = self._told or (None,) * len(self._texts)
+        for (name, text), value in zip(self._texts.items(), told, strict=True):
+            family = GaugeMetricFamily(_PREFIX + name, text, labels=[self._label])
+            if value is not None:
+                family.add_metric([self._value], value)
+            yield family
 
 
 class ToldCounter(Collector):

@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
-from consumers.exposition import ManyHistogram, ToldCounter
+from consumers.exposition import ManyHistogram, ToldCounter, ToldGauges
 from consumers.machine import memory_limit_bytes
 
 OUTCOMES = (
@@ -30,8 +30,9 @@ _RECORDS = tuple(2.0**power for power in range(15))
 class Instruments:
     """The metrics of one process, one attribute each."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, application: str) -> None:
         self._registry = registry
+        self._application = application
         self._define_flow()
         self._define_times()
         self._define_standing()
@@ -211,6 +212,18 @@ class Instruments:
             "Updates of mixture and ranker that were not finite and were left out, since the epoch began. Any: keep a "
             "snapshot and report it.",
             "part",
+            self._registry,
+        )
+
+        self.milestone = ToldGauges(
+            {
+                "milestone_events": "Events learned from when this process took its last checksum of what it has "
+                "learned. Standing still while others of its task go on: it does not follow.",
+                "milestone_checksum": "That checksum. At the same number of events, processes of one task have the "
+                "same one; if not, they have diverged: run springtide audit.",
+            },
+            "application",
+            self._application,
             self._registry,
         )
 

@@ -35,9 +35,11 @@ class Telemetry:
         What is ranked in a test, in the order of the columns of `Learned.ranks`; the final list is called ``list``.
     retention_ms
         How long the input topic keeps a record; -1 for ever.
+    application
+        Name of the task.
     """
 
-    def __init__(self, scorers: Sequence[str], retention_ms: int = -1) -> None:
+    def __init__(self, scorers: Sequence[str], retention_ms: int = -1, application: str = "springtide") -> None:
         self.registry = CollectorRegistry()
         self._retention_ms = math.inf if retention_ms < 0 else retention_ms
         self._list = scorers.index("list") if "list" in scorers else None
@@ -45,7 +47,7 @@ class Telemetry:
         self._oldest_ms = self._oldest_since_copy_ms = math.inf  # record since the newest snapshot, and its copy
         self._loss_of: dict[str, int] = {}  # by expert, the update whose loss was taken in
 
-        self._metrics = Instruments(self.registry)
+        self._metrics = Instruments(self.registry, application)
         self._metrics.retention.set(self._retention_ms / 1000)
         tested = "Events tested just before they were learned"
         self.prequential = LiveQuality("prequential", scorers, tested, self.registry)
@@ -110,6 +112,8 @@ class Telemetry:
         self._metrics.evicted.set("users", admission.expired_users)
         self._metrics.evicted.set("items", admission.expired_items)
         self._metrics.dropped.set("ranking", pipeline.recommender.updates_dropped)
+        if pipeline.recommender.milestone is not None:
+            self._metrics.milestone.set(*pipeline.recommender.milestone)
         for expert, progress in pipeline.recommender.progress().items():
             self._metrics.trained.set(expert, progress.updates)
             self._metrics.skipped.set(expert, progress.skipped)

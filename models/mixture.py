@@ -56,14 +56,15 @@ class Mixture:
 
     def state(self) -> State:
         """Copy everything."""
-        return {name: table.copy() for name, table in self._tables().items()}
+        return {name: table.copy() for name, table in self.shared().items()}
 
     def restore(self, state: State) -> None:
         """Take back what `state` gave."""
-        for name, table in self._tables().items():
+        for name, table in self.shared().items():
             table[...] = state[name]
 
-    def _tables(self) -> dict[str, npt.NDArray[np.float64]]:
+    def shared(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return what all users share, which is all of it; not to be changed."""
         return {
             "gate": self._gate,
             "gate_squares": self._gate_squares,

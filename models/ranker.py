@@ -65,17 +65,18 @@ class Ranker:
         """Copy everything."""
         taught = (self._users != 0) | (self._user_squares != np.float32(_USER_START))
         rows = int(np.flatnonzero(taught.any(axis=1)).max(initial=-1)) + 1
-        shared = {name: table.copy() for name, table in self._shared().items()}
+        shared = {name: table.copy() for name, table in self.shared().items()}
         return {**shared, "users": self._users[:rows].copy(), "user_squares": self._user_squares[:rows].copy()}
 
     def restore(self, state: State) -> None:
         """Take back what `state` gave."""
-        for name, table in self._shared().items():
+        for name, table in self.shared().items():
             table[...] = state[name]
         self._users = state["users"].astype(np.float32)
         self._user_squares = state["user_squares"].astype(np.float32)
 
-    def _shared(self) -> dict[str, npt.NDArray[np.float64]]:
+    def shared(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return what all users share; not to be changed."""
         return {"weights": self._weights, "squares": self._squares, "average": self._average}
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from consumers.exposition import ManyHistogram, ToldCounter
+from consumers.exposition import ManyHistogram, ToldCounter, ToldGauges
 
 _BOUNDS = (0.5, 1, 2.5)
 
@@ -34,3 +34,13 @@ def test_a_counter_is_what_it_was_told_last() -> None:
     counter.set("users", 4)
     counter.set("users", 9)
     assert registry.get_sample_value("springtide_x_total", {"table": "users"}) == 9
+
+
+def test_gauges_that_belong_together_have_no_value_until_they_are_told() -> None:
+    registry = CollectorRegistry()
+    gauges = ToldGauges({"x": "What x is.", "y": "What y is."}, "task", "a", registry)
+    assert b"# TYPE springtide_y gauge" in generate_latest(registry)
+    assert registry.get_sample_value("springtide_x", {"task": "a"}) is None
+    gauges.set(0, 5)
+    assert registry.get_sample_value("springtide_x", {"task": "a"}) == 0
+    assert registry.get_sample_value("springtide_y", {"task": "a"}) == 5

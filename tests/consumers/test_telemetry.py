@@ -160,7 +160,9 @@ def test_the_state_is_measured_by_table(telemetry: Telemetry) -> None:
 def test_where_the_pipeline_stands(telemetry: Telemetry) -> None:
     pipeline: Any = SimpleNamespace(
         admission=SimpleNamespace(users=range(7), items=range(9), expired_users=2, expired_items=3),
-        recommender=SimpleNamespace(updates_dropped=4, progress=lambda: {"sequence": Progress(5, 6, 0.5)}),
+        recommender=SimpleNamespace(
+            milestone=(2_048, 77), updates_dropped=4, progress=lambda: {"sequence": Progress(5, 6, 0.5)}
+        ),
         watermark_ms=1_500,
     )
     telemetry.stands(pipeline)
@@ -172,6 +174,8 @@ def test_where_the_pipeline_stands(telemetry: Telemetry) -> None:
     assert value(telemetry, "expert_updates_skipped_total", expert="sequence") == 6
     assert value(telemetry, "expert_loss", expert="sequence") == 0.5
     assert value(telemetry, "watermark_timestamp_seconds") == 1.5
+    assert value(telemetry, "milestone_events", application="springtide") == 2_048
+    assert value(telemetry, "milestone_checksum", application="springtide") == 77
     assert value(telemetry, "drift_window", signal="loss") == 1
     telemetry.stands(pipeline)  # no update since
     assert value(telemetry, "drift_window", signal="loss") == 1

@@ -292,6 +292,27 @@ def test_micro_batches_cover_all_events_once(size: int, cuts: list[tuple[int, in
     assert [(part.start, part.stop) for part in micro_batches(size, 4, learned=1_000_000)] == cuts
 
 
+def milestones(recommender: Recommender, batches: list[Events]) -> set[door.Milestone]:
+    met = set()
+    for events in batches:
+        recommender.learn(recommender.test(events, queries_of(events.before)))
+        if recommender.milestone is not None:
+            met.add(recommender.milestone)
+    return met
+
+
+def test_who_has_learned_the_same_has_the_same_milestones(seen: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_MILESTONES", 300)
+    met = milestones(new(), seen.batches)
+    assert [one.events // 300 for one in sorted(met)] == [1, 2, 3, 4]
+    assert len({one.checksum for one in met}) == 4
+    assert milestones(new(), seen.batches) == met
+
+    other = seen.batches[0]
+    batches = [replace(other, items=(other.items + 1) % ITEMS), *seen.batches[1:]]
+    assert {one.checksum for one in milestones(new(), batches)}.isdisjoint({one.checksum for one in met})
+
+
 def test_micro_batches_grow_with_what_has_been_learned() -> None:
     assert [part.stop - part.start for part in micro_batches(5, 32, learned=0)] == [1] * 5
     assert [part.stop - part.start for part in micro_batches(9, 32, learned=11_999)] == [2, 3, 3, 1]
