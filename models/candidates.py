@@ -24,15 +24,17 @@ def union(proposals: Rows, most: int = MOST) -> Rows:
 def _in_rounds(proposals, most, item_rows):
     queries, columns, rounds = proposals.shape
     merged = np.full((queries, most), -1, np.int32)
-    taken = np.full(item_rows, -1, np.int64)
+    taken = np.empty(item_rows, np.int32)  # never filled: a place counts where the item standing there says so
     for b in range(queries):
         count = 0
         for place in range(rounds):
             for column in range(columns):
                 item = proposals[b, column, place]
-                if item < 0 or taken[item] == b or count == most:
+                if item < 0 or count == most:
                     continue
-                taken[item] = b
+                if 0 <= taken[item] < count and merged[b, taken[item]] == item:
+                    continue
+                taken[item] = count
                 merged[b, count] = item
                 count += 1
     return merged

@@ -180,17 +180,18 @@ def _lead(tables, limits, leaders, weights, starts, excluded):
     """Leaders of each query's tables, as long as they have any weight left: (B, E, P)."""
     queries, columns = tables.shape
     best = np.full((queries, columns, limits.max()), -1, np.int32)
-    barred = np.full(len(weights), -1, np.int64)
+    barred = np.empty(len(weights), np.int64)  # never filled: a place counts where the item standing there says so
     for b in range(queries):
         for n in range(starts[b], starts[b + 1]):
             if excluded[n] < len(barred):
-                barred[excluded[n]] = b
+                barred[excluded[n]] = n
         for column in range(columns):
             found, table = 0, tables[b, column]
             for item in leaders[table]:
                 if item < 0 or found == limits[column] or weights[item, table] <= 0:
                     break
-                if barred[item] != b:
+                n = barred[item]
+                if not (starts[b] <= n < starts[b + 1] and excluded[n] == item):
                     best[b, column, found] = item
                     found += 1
     return best
