@@ -1,8 +1,16 @@
 """What is left out first when events come faster than they can be learned.
 
 The network and the factorisation are the costly part of learning, and can do with a sample. So under load they train on
-a smaller share of the events, and everything else goes on with all of them. A backlog that shrinks is no load: a task
-that catches up with a long log learns all of it.
+a smaller share of the events, and everything else goes on with all of them. Three rules, looked at about once a second:
+
+1. More records wait than may, and more than at the last look: train on less.
+2. More wait than may, but not more than at the last look: leave it so, until they are gone.
+3. Not more wait than may: train on more, slowly, up to the usual share.
+
+A backlog that shrinks is no load: a task that catches up with a long log while little is added learns all of it.
+
+Batches need no rule of their own. One takes all that waits, up to `batch.max_records`, and waits `batch.latency` for
+more: so batches are small and fast while little comes, and large and cheap when much does.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +22,7 @@ _LEAST = 0.05  # of the usual share: the network must not go blind
 
 @dataclass(slots=True)
 class TrainingShare:
-    """Decides the share from the backlog, which is looked at about once a second.
+    """Decides the share from the backlog.
 
     Parameters
     ----------
@@ -27,13 +35,15 @@ class TrainingShare:
     usual: float
     tolerated: int
     now: float = field(init=False)
-    _backlog: int = field(init=False, default=0)
+    _backlog: int | None = field(init=False, default=None)  # at the last look
 
     def __post_init__(self) -> None:
         self.now = self.usual
 
     def observe(self, backlog: int) -> None:
-        """Take note of how many records wait: the share shrinks while the backlog grows and recovers otherwise."""
-        grows = backlog > max(self._backlog, self.tolerated)
-        self.now = max(self.now * _LESS, self.usual * _LEAST) if grows else min(self.now * _MORE, self.usual)
+        """Take note of how many records wait."""
+        if backlog <= self.tolerated:
+            self.now = min(self.now * _MORE, self.usual)
+        elif self._backlog is not None and backlog > self._backlog:
+            self.now = max(self.now * _LESS, self.usual * _LEAST)
         self._backlog = backlog
