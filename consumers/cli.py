@@ -33,6 +33,14 @@ Config = Annotated[
 Columns = Annotated[
     str, typer.Option(help="Columns that are not recognised: user=uid,item=track,time=at.", show_default=False)
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="Kind of stream, which says where fields stand and what events mean: shop, news, music, video, checkins "
+        "or social.",
+        show_default="preset",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read only so many events.", show_default=False)]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.", show_default="models.seed")]
 
@@ -65,10 +73,10 @@ def springtide(
     """Recommend from a stream and learn from it: Kafka in, learned lists out, exactly once."""
 
 
-def _settings(config: Path | None) -> "Settings":
+def _settings(config: Path | None, preset: str | None = None) -> "Settings":
     from consumers.configuration import load
 
-    return load(config)
+    return load(config, preset)
 
 
 @app.command()
@@ -105,6 +113,7 @@ def broker(
 @app.command()
 def run(
     config: Config = None,
+    preset: Preset = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Begin a new state from what the input topic still has.")
     ] = False,
@@ -112,13 +121,14 @@ def run(
     """Read interactions, learn, and publish lists, until Ctrl-C."""
     from consumers.service import run as run_service
 
-    run_service(_settings(config), rebuild=rebuild)
+    run_service(_settings(config, preset), rebuild=rebuild)
 
 
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines (all also .gz) or Parquet.")],
     config: Config = None,
+    preset: Preset = None,
     columns: Columns = "",
     limit: Limit = None,
     rate: Annotated[
@@ -141,7 +151,7 @@ def replay(
     from consumers.replay import Pace, replay_file
 
     events = EventFile(file, parse_columns(columns), limit)
-    replay_file(_settings(config), events, Pace(rate, speed), ids=ids, sort=sort, console=Console())
+    replay_file(_settings(config, preset), events, Pace(rate, speed), ids=ids, sort=sort, console=Console())
 
 
 @app.command()
@@ -161,6 +171,7 @@ def tail(
 def backtest(
     file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines (all also .gz) or Parquet.")],
     config: Config = None,
+    preset: Preset = None,
     columns: Columns = "",
     limit: Limit = None,
     unseen: Annotated[
@@ -196,7 +207,7 @@ def backtest(
     variant = Variant(None if update_every is None else update_period(update_every), freeze_after)
     plan = Plan(batch, variant, floors, seeds, ablate, json, plot)
     events = EventFile(file, parse_columns(columns), limit)
-    settings = _settings(config).with_overrides(repeats="never" if unseen else None, seed=seed)
+    settings = _settings(config, preset).with_overrides(repeats="never" if unseen else None, seed=seed)
     measure(settings, events, plan, Console())
 
 
@@ -255,11 +266,11 @@ def audit(
 
 
 @app.command()
-def config(config: Config = None) -> None:
+def config(config: Config = None, preset: Preset = None) -> None:
     """Print the settings that are in effect; passwords are in files and stay there."""
     from consumers.configuration import to_toml
 
-    typer.echo(to_toml(_settings(config)), nl=False)
+    typer.echo(to_toml(_settings(config, preset)), nl=False)
 
 
 if __name__ == "__main__":

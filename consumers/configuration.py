@@ -3,7 +3,7 @@
 A TOML file holds sections; an environment variable ``SPRINGTIDE_SECTION__NAME`` wins over it. A key that nobody knows
 is an error, in both, because a misspelt setting that is silently ignored costs more than a start that fails. A secret
 is never the value of a setting: its key ends in ``_file`` and names the file that holds it, so that printing the
-effective settings gives nothing away.
+effective settings gives nothing away. A preset (`presets`) lies beneath both.
 """
 
 import difflib
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as SourceError
 
+from consumers.presets import PRESETS, beneath
 from consumers.settings import ENVIRONMENT_DELIMITER, ENVIRONMENT_PREFIX, Settings
 from stream.errors import SettingsError
 
@@ -44,13 +45,15 @@ _KINDS = {
 }
 
 
-def load(path: Path | None = None) -> Settings:
+def load(path: Path | None = None, preset: str | None = None) -> Settings:
     """Read the settings file and the environment.
 
     Parameters
     ----------
     path
         The file; without one, `DEFAULT_FILE` of the working directory where it exists.
+    preset
+        Name of a preset, which wins over the one that file and environment name.
 
     Raises
     ------
@@ -66,8 +69,13 @@ def load(path: Path | None = None) -> Settings:
         keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split(ENVIRONMENT_DELIMITER)
         if any(_unknown_keys(_nested(keys), Settings)):
             raise SettingsError(_unknown_sentence(name, "in the environment", keys))
+    chosen = preset or os.environ.get(_variable(["preset"])) or values.get("preset", "none")
+    if preset is not None and preset not in PRESETS:
+        message = f"There is no preset {preset!r}: choose one of {', '.join(PRESETS)}."
+        raise SettingsError(message)
     try:
-        return Settings(**values)
+        settings = Settings(**(beneath(chosen, values) if chosen in PRESETS else values))
+        return settings if preset is None else settings.model_copy(update={"preset": preset})
     except ValidationError as error:
         raise SettingsError(_wrong_value_sentence(error.errors(include_url=False)[0], variables, source)) from None
     except SourceError:

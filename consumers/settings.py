@@ -310,6 +310,7 @@ class Settings(BaseSettings):
         env_nested_delimiter=ENVIRONMENT_DELIMITER,
     )
 
+    preset: Literal["none", "shop", "news", "music", "video", "checkins", "social"] = "none"
     application: Application = Application()
     kafka: Kafka = Kafka()
     input: Input = Input()
