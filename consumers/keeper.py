@@ -1,4 +1,4 @@
-"""When a leader takes snapshots, and when those go that hold an erased user.
+"""When snapshots are taken, by a leader or a standby, and when those go that hold an erased user.
 
 The state is copied in the loop, between two batches; a thread of its own hashes the copy and writes it. A snapshot is
 due `state.snapshot_every` after the last one, if a batch was learned since.
@@ -10,6 +10,8 @@ A user is out of the state with the batch of the erasure, and must be out of eve
 
 A clean stop does both at once. So does a start, for all erasures that the snapshots and the journal know of: nobody
 knows any more how long ago they were. What cannot be written or deleted is tried again, and said each time.
+
+A standby does all of this too, with the state that it follows and a folder of its own.
 """
 
 import logging
@@ -39,7 +41,7 @@ class _Erasure(NamedTuple):
 
 
 class Keeper(Generic[P]):
-    """Snapshots of one task, taken while this process leads; all methods are called from the loop.
+    """Snapshots of one state, taken while it is led or followed; all methods are called from the loop.
 
     Parameters
     ----------
@@ -75,28 +77,27 @@ class Keeper(Generic[P]):
         self._begun = -1  # last batch of the newest snapshot that was begun
         self._newest: Saved | None = None  # the newest that was written, or restored
         self._owed: list[_Erasure] = []  # oldest first
+        self._noted = -1  # last batch by which a user was erased, as far as known
         self._dropped = -1  # nothing from before this batch is left
         self._not_before_s = 0.0  # after a failure
 
-    def lead(self, standing: Standing[P]) -> None:
-        """Begin with a state that was just recovered."""
+    def begin(self, standing: Standing[P]) -> None:
+        """Begin with a state that was just restored, or recovered."""
         self._newest = standing.restored
         self._begun = -1 if standing.restored is None else standing.restored.sequence
         self._begun_s = self._clock_s()
         self._not_before_s = 0.0
         self._dropped = -1
+        self._noted = standing.erased
         self._owed = [] if standing.erased < 0 else [_Erasure(standing.erased, -math.inf)]
-
-    def erased(self, sequence: int) -> None:
-        """Take note that a user was erased in this batch."""
-        self._owed.append(_Erasure(sequence, self._clock_s()))
 
     def keep(self, standing: Standing[P]) -> None:
         """Between two batches: take a snapshot, or delete some, where that is due."""
+        now_s = self._clock_s()
+        self._note(standing, now_s)
         if self._work is not None and not self._work.done():
             return
         self.wait()
-        now_s = self._clock_s()
         learned = standing.sequence - 1 > self._begun
         if (learned and now_s - self._begun_s >= self._every_s) or self._erasure_waits(now_s):
             self._begin(standing)
@@ -106,6 +107,7 @@ class Keeper(Generic[P]):
     def finish(self, standing: Standing[P]) -> None:
         """Take the last snapshot, and owe nothing any more."""
         self.wait()
+        self._note(standing, math.inf)
         self._not_before_s = 0.0
         if standing.sequence - 1 > self._begun or self._erasure_waits(math.inf):
             self._begin(standing)
@@ -123,6 +125,12 @@ class Keeper(Generic[P]):
     def close(self) -> None:
         """End the thread."""
         self._worker.shutdown()
+
+    def _note(self, standing: Standing[P], now_s: float) -> None:
+        """Take note of the newest erasure; those before it since the last time share its deadline."""
+        if standing.erased > self._noted:
+            self._noted = standing.erased
+            self._owed.append(_Erasure(standing.erased, now_s))
 
     def _erasure_waits(self, now_s: float) -> bool:
         """Whether it is time for a snapshot because of an erasure that the newest one does not know of."""

@@ -89,9 +89,9 @@ class Follower(Generic[P]):
         self._entries: Generator[JournalEntry, None, None] | None = None  # being read
 
     @property
-    def begins(self) -> bool:
-        """Whether it has not begun, or begins anew."""
-        return self._standing is None
+    def standing(self) -> Standing[P] | None:
+        """The state, and where it stands; None where it has not begun, or begins anew."""
+        return self._standing
 
     @property
     def sequence(self) -> int:

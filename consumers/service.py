@@ -27,7 +27,7 @@ from typing import Generic
 
 import msgspec
 
-from consumers.core import Done, P, Raised, done_singly
+from consumers.core import Done, P, done_singly
 from consumers.endpoint import Endpoint
 from consumers.intake import Intake
 from consumers.keeper import Keeper
@@ -43,7 +43,7 @@ from consumers.site import Site
 from consumers.task import Standing, Task
 from consumers.telemetry import Telemetry
 from stream import journal
-from stream.errors import CommitInDoubtError, LeaseLostError
+from stream.errors import CommitInDoubtError, LeaseLostError, ModelError
 from stream.events import Decoded
 from stream.kafka import KafkaLog
 from stream.log import Offsets, Ranges
@@ -54,6 +54,7 @@ _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _FOLLOW_S = 0.5  # at a time, because a takeover must not wait for longer
 _DOUBTS_IN_A_ROW = 3  # rebuilding once more would not help
+_RAISED_IN_A_ROW = 100  # records
 _LIVE_S = 120.0
 
 
@@ -109,9 +110,11 @@ class Service(Generic[P]):
         self._role = Role.RECOVERING
         self._batches = 0  # committed by this process
         self._suspect: Offsets = {}  # what ends before these is done record by record
+        self._raised_in_a_row = 0
         self._share = TrainingShare(settings.models.training_share, settings.batch.max_records)
         self._committer = ThreadPoolExecutor(1, "springtide-commit")
         self._keeper = Keeper(task, settings.state, observer, now_ms)
+        self._kept: Standing[P] | None = None  # the state that the keeper knows
 
     def stop(self) -> None:
         """Let `run` finish its batch, take a last snapshot and return; may be called from any thread or signal."""
@@ -134,6 +137,8 @@ class Service(Generic[P]):
             When the state cannot be built from what is there.
         CommitInDoubtError
             When commit after commit fails.
+        ModelError
+            When a model raises on everything.
         LogError
             When the log does not do what it must.
         """
@@ -144,8 +149,11 @@ class Service(Generic[P]):
                 try:
                     if self._task.log.acquire(partial(self._stands_by, follower)):
                         self._lead(self._recovered(follower))
+                    else:
+                        self._finish()
                     return
                 except _StopAskedError:
+                    self._finish()
                     return
                 except (LeaseLostError, CommitInDoubtError) as error:
                     doubts = 1 if self._batches > batches else doubts + 1
@@ -159,6 +167,7 @@ class Service(Generic[P]):
                     follower.close()
                     self._take(Role.RECOVERING)
                     self._keeper.wait()
+                    self._kept = None
         finally:
             self._committer.shutdown()
             self._keeper.close()
@@ -172,8 +181,11 @@ class Service(Generic[P]):
             if follower.follow(lambda: self._clock_s() >= until_s) and self._role is not Role.STANDBY:
                 _log.info("Standing by: the journal is followed to its end.")
                 self._take(Role.STANDBY)
-            elif follower.begins and self._role is Role.STANDBY:
+            elif follower.standing is None and self._role is Role.STANDBY:
                 self._take(Role.RECOVERING)
+            if follower.standing is not None:
+                self._observer.stands(follower.standing.pipeline)
+                self._keep(follower.standing)
         return self._stopped.is_set()
 
     def _recovered(self, follower: Follower[P]) -> Standing[P]:
@@ -216,13 +228,28 @@ class Service(Generic[P]):
         nothing = {source: (offset, offset) for source, offset in standing.offsets.items()}
         record = self._record(standing, nothing, self._decided(), redone.decisions)
         outputs = Outputs()
-        self._bury(standing.pipeline, redone.raised, outputs)
+        self._bury(standing.pipeline, redone, outputs)
         standing.journal_offset, committed_ms = self._commit(outputs, journal.encode(record), standing.offsets)
         standing.sequence += 1
         self._observer.answered(outputs, [one.decoded.record.timestamp_ms for one in redone.raised], committed_ms)
 
-    def _bury(self, pipeline: P, raised: Sequence[Raised], outputs: Outputs) -> None:
-        for decoded, error in raised:
+    def _bury(self, pipeline: P, result: Done, outputs: Outputs) -> None:
+        """Add dead letters of what a model has raised on; not where it raises on everything, which would bury all.
+
+        Raises
+        ------
+        ModelError
+            When nothing has gone through for `_RAISED_IN_A_ROW` records.
+        """
+        self._raised_in_a_row = 0 if result.outputs.accepted else self._raised_in_a_row + len(result.raised)
+        if self._raised_in_a_row >= _RAISED_IN_A_ROW:
+            error = result.raised[-1].error
+            message = (
+                f"A model has raised on {self._raised_in_a_row} records in a row ({type(error).__name__}: {error}), so "
+                "it is not the records: run the version or the settings of before, and report it with the log."
+            )
+            raise ModelError(message) from error
+        for decoded, error in result.raised:
             _log.error("A model raised on offset %d of %s partition %d.", decoded.record.offset, *decoded.record.source,
                        exc_info=error)  # fmt: skip
             outputs.dead.append(pipeline.dead_letter(decoded, error))
@@ -236,7 +263,7 @@ class Service(Generic[P]):
         log, batches, stopped = self._task.log, self._settings.batch, self._stopped.is_set
         intake = Intake(log, standing.pipeline, standing.offsets, batches, self._observer, stopped)
         looked_s = self._clock_s()
-        self._keeper.lead(standing)
+        self._keep(standing)
         self._take(Role.LEADER)
         _log.info("Leading from batch %d of epoch %d on.", standing.sequence, standing.epoch)
         while not self._stopped.is_set():
@@ -247,8 +274,20 @@ class Service(Generic[P]):
             if self._clock_s() - looked_s >= _LOOK_EVERY_S:
                 looked_s = self._clock_s()
                 self._look(standing, batch)
-            self._keeper.keep(standing)
-        self._keeper.finish(standing)
+            self._keep(standing)
+        self._finish()
+
+    def _keep(self, standing: Standing[P]) -> None:
+        """Take the snapshots of a state, and delete those that are due."""
+        if standing is not self._kept:
+            self._kept = standing
+            self._keeper.begin(standing)
+        self._keeper.keep(standing)
+
+    def _finish(self) -> None:
+        """Take the last snapshot, unless nothing was restored yet."""
+        if self._kept is not None:
+            self._keeper.finish(self._kept)
 
     def _take(self, role: Role) -> None:
         self._role = role
@@ -272,6 +311,7 @@ class Service(Generic[P]):
         finally:
             self._go_on(standing, batch, offsets, outputs, committing.result())
         self._observer.learned(learned)
+        self._raised_in_a_row = 0
 
     def _process_singly(
         self, standing: Standing[P], batch: Sequence[Decoded], decisions: Decisions, ranges: Ranges
@@ -279,7 +319,7 @@ class Service(Generic[P]):
         """Answer and learn a batch record by record, then commit it."""
         with self._observer.stage("singly"):
             result = done_singly(standing.pipeline, batch, decisions)
-        self._bury(standing.pipeline, result.raised, result.outputs)
+        self._bury(standing.pipeline, result, result.outputs)
         offsets = {source: end for source, (_, end) in ranges.items()}
         record = journal.encode(self._record(standing, ranges, result.decisions))
         self._go_on(standing, batch, offsets, result.outputs, self._commit(result.outputs, record, offsets))
@@ -297,7 +337,6 @@ class Service(Generic[P]):
         """Take note that a batch is committed and learned."""
         if outputs.erased:
             standing.erased = standing.sequence
-            self._keeper.erased(standing.sequence)
         standing.journal_offset, committed_ms = committed
         standing.sequence += 1
         standing.offsets.update(offsets)
@@ -371,7 +410,8 @@ def run(settings: Settings, *, rebuild: bool = False) -> None:
     topics = ensure_topics(settings.kafka.connection(), settings.topics())
     rehearsed = Pipeline(settings)
     scorers = rehearsed.recommender.scorers
-    telemetry, view = Telemetry(scorers, topics.input.retention_ms), LiveView(settings.application.name, scorers)
+    name = settings.application.name
+    telemetry, view = Telemetry(scorers, topics.input.retention_ms, name), LiveView(name, scorers)
     task = task_on_kafka(settings, topics, scorers)
     service = Service(task, settings, Both(telemetry, view), rebuild=rebuild)
     metrics = settings.metrics

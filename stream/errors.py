@@ -13,6 +13,7 @@
     │   └── CommitInDoubtError         5   a transaction's outcome is unknown: state must be rebuilt
     ├── SnapshotError                  6   one snapshot cannot be used (the next one is tried)
     ├── RecoveryError                  6   snapshot, journal and log disagree
+    ├── ModelError                     7   a model raises on everything
     └── MessageError                   -   one message is bad; it becomes a dead letter, never an exit
 
 Each message is one sentence that says what is wrong and what to do; the command line prints it and exits with the code.
@@ -79,6 +80,12 @@ class RecoveryError(SpringtideError):
     """Snapshot, journal and log disagree, and going on would lose or double something."""
 
     exit_code = 6
+
+
+class ModelError(SpringtideError):
+    """A model has raised on so many records in a row that it is not the records."""
+
+    exit_code = 7
 
 
 class MessageError(SpringtideError):

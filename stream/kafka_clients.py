@@ -22,6 +22,7 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
 )
+from kafka.structs import TopicPartition as KafkaPartition
 
 import stream.kafka_headers  # mends the client: header names need not be UTF-8
 import stream.kafka_joins  # noqa: F401  # mends it too: a join of a group that has begun is ended
@@ -146,6 +147,13 @@ class Connection:
                 "check its name, password and rights."
             )
             raise LogError(message) from error
+        except KeyError as error:
+            if not isinstance(error.args[0], KafkaPartition):
+                raise
+            # So the client says that a partition has no leader.
+            topic, partition = error.args[0]
+            message = f"Partition {partition} of topic {topic} is offline: start the brokers that hold it."
+            raise LogUnavailableError(message) from error
         except (OSError, KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:
             message = (
                 f"No Kafka broker answers at {self.bootstrap} by {self.security_protocol}: "

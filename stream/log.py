@@ -66,8 +66,9 @@ class JournalEntry(NamedTuple):
 def left_the_log(source: TopicPartition, start: int) -> RecoveryError:
     """Return the error for offsets that the task still needs and the log no longer holds."""
     message = (
-        f"Offset {start} of {source.topic} partition {source.partition} has left the log: "
-        "springtide run --rebuild starts a new epoch from what the log still has."
+        f"Offset {start} of {source.topic} partition {source.partition} has left the log: copy a newer snapshot into "
+        "state.dir where another process of the task has one; otherwise springtide run --rebuild starts a new epoch "
+        "from what the log still has."
     )
     return RecoveryError(message)
 

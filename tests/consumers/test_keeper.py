@@ -32,7 +32,6 @@ class Bench:
     def erase(self) -> None:
         """Learn a batch that erases somebody."""
         self.standing.erased = self.standing.sequence
-        self.keeper.erased(self.standing.sequence)
         self.learn()
 
     def keep(self, after_s: float = 0.0) -> list[int]:
@@ -50,7 +49,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     bench = Bench(tmp_path)
-    bench.keeper.lead(bench.standing)
+    bench.keeper.begin(bench.standing)
     return bench
 
 
@@ -91,7 +90,7 @@ def test_each_erasure_has_its_own_deadline(bench: Bench) -> None:
 
 def test_an_erasure_that_may_not_wait_does_not(tmp_path: Path) -> None:
     bench = Bench(tmp_path, within="0s")
-    bench.keeper.lead(bench.standing)
+    bench.keeper.begin(bench.standing)
     bench.learn()
     assert bench.keep(60 * MINUTE_S) == [0]
     bench.erase()
@@ -175,11 +174,11 @@ def test_after_a_start_all_erasures_that_are_known_are_overdue(
     bench: Bench, recovered: Callable[[Bench], None], left: int
 ) -> None:
     recovered(bench)
-    bench.keeper.lead(bench.standing)
+    bench.keeper.begin(bench.standing)
     assert bench.keep() == [left]
 
 
 def test_without_an_erasure_a_start_deletes_nothing(bench: Bench) -> None:
     bench.standing = Standing(bench.task.make(0), 0, sequence=2, restored=_restored(bench))
-    bench.keeper.lead(bench.standing)
+    bench.keeper.begin(bench.standing)
     assert bench.keep(math.inf) == [0, 1]

@@ -7,7 +7,7 @@ import pytest
 
 from stream import journal, snapshots
 from stream.dead_letters import read_dead_letter
-from stream.errors import RecoveryError
+from stream.errors import ModelError, RecoveryError
 from stream.memory import CrashedError, Fault
 from tests.consumers.bench import Bench, WholeBench
 from tests.consumers.brittle import brittle, brittle_settings
@@ -120,6 +120,17 @@ def test_a_follower_on_which_a_model_raises_alone_stops(tmp_path: Path, monkeypa
     died = bench.run_until(lambda: False)
     assert isinstance(died, RecoveryError)
     assert "Batch 3 of epoch 0 raises MemoryError here, and did not where it was learned" in str(died)
+
+
+@pytest.mark.parametrize("mark", [RAISES_IN_RECOMMEND, RAISES_IN_LEARN])
+def test_a_model_that_raises_on_everything_does_not_bury_the_stream(tmp_path: Path, mark: str) -> None:
+    bench = Bench(tmp_path)
+    bench.produce(400, {n: mark for n in range(60, 400) if n % 10 != 9})
+    died = bench.run_until(lambda: False)
+    assert isinstance(died, ModelError)
+    assert "A model has raised on 1" in str(died)
+    marked = [one for one in bench.broker.records("in.dlq") if mark.encode() in (one.value or b"")]
+    assert 90 < len(marked) < 110
 
 
 def test_the_whole_pipeline_recovers_to_the_same_state(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A follower beside a leader: the same state, whenever it takes over, and whatever the leader does meanwhile."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -90,6 +91,28 @@ def test_a_standby_can_be_stopped(bench: Bench, tmp_path: Path) -> None:
     assert not snapshots.candidates(tmp_path / "standby")
 
 
+def test_a_standby_keeps_snapshots_and_none_from_before_an_erasure(bench: Bench, tmp_path: Path) -> None:
+    standby = bench.beside(tmp_path / "standby")
+    bench.produce(20)
+    with bench.running() as leader:
+        bench.wait(lambda: leader.role() is Role.LEADER)
+        with standby.running() as follower:
+            bench.wait(lambda: follower.role() is Role.STANDBY and len(standby.made[-1].times_ms) > 0)
+        (first,) = snapshots.candidates(tmp_path / "standby")
+        with standby.running() as follower:
+            bench.wait(lambda: follower.role() is Role.STANDBY)
+            event = {"type": "erase", "user_id": "u1", "event_time": 1_700_000_100_000}
+            bench.broker.append(bench.broker.sources[0], json.dumps(event).encode(), timestamp_ms=1_700_000_100_000)
+            bench.produce(2)
+            bench.wait(lambda: bench.caught_up() and 1_700_000_100_000 in standby.made[-1].times_ms)
+    (second,) = snapshots.candidates(tmp_path / "standby")
+    assert second.name > first.name
+    manifest, state = snapshots.load(second, "app")
+    assert manifest.erased >= 0
+    assert state["hash"].tobytes() == standby.made[-1].state()["hash"].tobytes()
+    assert standby.notes.led == []
+
+
 def test_the_newest_batch_is_learned_when_the_next_one_is_there_or_after_a_while(bench: Bench) -> None:
     bench.produce(30)
     assert bench.run_until(bench.caught_up) is None
@@ -126,7 +149,7 @@ def test_who_has_learned_a_batch_that_is_amended_begins_anew(bench: Bench) -> No
     bench.broker.journal.append(journal.encode(amended))
 
     assert not follower.follow()
-    assert follower.begins
+    assert follower.standing is None
     assert follower.follow()
     assert len(made) == 2
     assert made[-1].decisions[-1].coalesce is False

@@ -189,7 +189,7 @@ def _gap(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (_expired, "Offset 0 of in partition 0 has left the log: springtide run --rebuild"),
+        (_expired, "Offset 0 of in partition 0 has left the log: copy a newer snapshot"),
         (_without_journal, "the journal is empty"),
         (_elsewhere, "The journal ends at offset 10 of in partition 0 and 11 is committed"),
         (_other_application, "The journal belongs to other"),

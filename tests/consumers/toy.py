@@ -65,6 +65,7 @@ class Toy:
                 raise ZeroDivisionError(event.item_id)
             self.times_ms.append(decoded.time_ms)
             outputs.erased += isinstance(decoded.events[0], Erase)
+            outputs.accepted += 1
             name = self._settings.application.name
             body = {
                 "rec_id": rec_id(name, self._epoch, record.topic, record.partition, record.offset, 0),

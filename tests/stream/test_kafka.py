@@ -144,7 +144,9 @@ def test_offsets_that_have_left_the_log_are_an_error(connection: Connection, top
         admin.delete_records({KafkaPartition(name, 0): 2})
     source = TopicPartition(name, 0)
     assert log.bounds() == {source: (2, 3)}
-    with pytest.raises(RecoveryError, match=r"Offset 0 of .* partition 0 has left the log: springtide run --rebuild"):
+    with pytest.raises(
+        RecoveryError, match=r"Offset 0 of .* partition 0 has left the log: .* springtide run --rebuild"
+    ):
         log.read({source: (0, 3)})
     log.seek({source: 1})
     with pytest.raises(RecoveryError, match="Offset 1 of"):
@@ -213,3 +215,13 @@ def test_security_settings_reach_the_client_and_the_password_no_log() -> None:
     assert settings["ssl_cafile"] == "ca.pem"
     assert "secret" not in repr(connection)
     assert "sasl_mechanism" not in Connection("127.0.0.1:9092").settings()
+
+
+def test_a_partition_without_a_leader_is_named() -> None:
+    with (
+        pytest.raises(LogUnavailableError, match="Partition 3 of topic in is offline: start the brokers"),
+        Connection("127.0.0.1:9").reaching(),
+    ):
+        raise KeyError(KafkaPartition("in", 3))  # as the client does when it asks for offsets
+    with pytest.raises(KeyError), Connection("127.0.0.1:9").reaching():
+        raise KeyError("something else")
