@@ -17,6 +17,7 @@ from benchmarks.report import Rounds
 from consumers.pipeline import Decisions, Pipeline
 from consumers.settings import Models, Settings, Windows
 from models.base import Events, Expert, Queries
+from models.context import WIDTH
 from models.experts import experts
 from models.factorization import FactorizationExpert
 from models.recommender import Recommender, Scored, Tested
@@ -56,9 +57,14 @@ class _Filled(Recommender):
         if not self.filling:
             super().learn(tested)
             return
+        events = tested.events
         for expert in self._experts:
-            expert.learn(tested.events)
-        self._items.learn(tested.events)
+            expert.learn(events)
+        self._items.learn(events)
+        none, width = np.zeros(len(events), np.int32), len(self._ranker.state()["weights"])
+        nothing = np.zeros((len(events), 1, width), np.float32)
+        x = np.zeros((len(events), WIDTH), np.float32)
+        self._ranker.learn(nothing, none, x, events.before.users, none - 1, events.weights)  # rows for the users
 
 
 @dataclass(slots=True)
@@ -81,6 +87,8 @@ class Filled:
         for _ in range(0, max(users, items), _FILL):
             filled.step(_FILL, _SILENT)
         _enter_river(recommender, users, items)
+        last = np.array([users - 1], np.int32)
+        filled.pipeline._published.publish(last, last[:, None], np.zeros(1, np.int64))  # rows for everybody's list
         recommender.filling = False
         filled.pipeline._micro_batch = Settings().models.micro_batch
         for _ in range(3):

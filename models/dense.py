@@ -39,7 +39,8 @@ def logits(contexts: Tensor, vectors: Tensor, known: Mask, items: Rows) -> Logit
     """Score those of `items` that are `known` for each of the `contexts`; see `Probabilities`."""
     items = items[items < len(known)]
     items = items[known[items]]
-    return Logits(contexts.numpy(), items, (contexts @ vectors[torch.from_numpy(items)].T).numpy())
+    chosen = vectors.index_select(0, torch.from_numpy(items))  # twice as fast as an index in brackets
+    return Logits(contexts.numpy(), items, (contexts @ chosen.T).numpy())
 
 
 class Probabilities(Reading):
