@@ -86,6 +86,7 @@ def _broker(base: Settings, messages: Messages, plan: Plan, report: Report, cons
                 report.add(f"bare_latency_{q}_s", bare)
                 report.add(f"freshness_{q}_s", shed.waits[f"fresh_{q}_s"], "<= 1" if q == "p99" else "")
             report.add("cold_start_s", shed.cold_start_s, "<= 10")
+            report.note("microseconds_an_event_by_stage", shed.stages_us)
             short = Plan(plan.warm_up // 4, plan.chunk, 2)
             whole = measured("whole", short, 1.0)
             report.add("throughput_ratio_all_trained", whole.full.over(whole.bare))

@@ -28,6 +28,7 @@ _OLD_MS = 4 * 3_600_000
 _MAX_AGE = Duration.parse("1h")
 _SAMPLES = 2_000
 _PACED_ROUNDS = 2
+_STAGES = ("poll", "decode", "merge", "recommend", "learn", "commit", "snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Throughput:
     bare: Rounds
     figures: Figures
     cold_start_s: float
+    stages_us: dict[str, float]
+    """Microseconds of each stage for an event of the rounds; commit runs beside learn."""
     waits: dict[str, Rounds]
     """Quantiles in seconds, where latency was measured: of the full loop, the bare one, and freshness."""
 
@@ -100,6 +103,7 @@ def throughput(
         feed.put(source, messages.part(0, plan.warm_up), time.time_ns() // 1_000_000 - _OLD_MS)
         feed.wait(source, name)
         loop: BareLoop | None = None
+        before = child.figures() or Figures()
         for number in range(plan.rounds):
             chunk = messages.part(first := plan.warm_up + number * plan.chunk, first + plan.chunk)
             full.append(_rate(feed, source, name, chunk))
@@ -112,7 +116,17 @@ def throughput(
             rate = Rounds.of(full).middle / 2
             waits = _waits(settings, child, loop, messages, plan, rate)
             say(f"{name}: {_PACED_ROUNDS} rounds at {rate:,.0f} events/s")
-        return Throughput(Rounds.of(full), Rounds.of(bare), figures, cold_start_s, waits)
+        return Throughput(Rounds.of(full), Rounds.of(bare), figures, cold_start_s, stages_us(before, figures), waits)
+
+
+def stages_us(before: Figures, after: Figures) -> dict[str, float]:
+    """Microseconds an event by stage, between two looks."""
+    events = max(after.processed() - before.processed(), 1)
+
+    def spent(stage: str) -> float:
+        return sum(sign * look.total("stage_seconds_sum", stage=stage) for sign, look in ((1, after), (-1, before)))
+
+    return {stage: round(spent(stage) / events * 1e6, 1) for stage in _STAGES}
 
 
 def _waits(
