@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench requirements clean
+.PHONY: demo test check faults mutants bench requirements clean
 
 # make demo [EVENTS=20000] [FILE=events.csv.gz]
 demo: $(READY)
@@ -19,6 +19,15 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# make faults [OUT=faults.json] [SHORT=1] [ITERATIONS=10] [SEED=1] [ONLY=1,4]
+faults: $(READY)
+	@$(BIN)/python -m tests.faults.run $(if $(OUT),--out $(OUT)) $(if $(SHORT),--short) \
+		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+# Break what keeps the promises, one thing at a time, and see a test fail.
+mutants: $(READY)
+	@$(BIN)/python -m tests.faults.mutants
 
 $(READY): requirements.txt requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "springtide needs Python >= 3.11: set PYTHON=/path/to/python3.11")'

@@ -266,6 +266,14 @@ def audit(
 
 
 @app.command()
+def reset(config: Config = None) -> None:
+    """Set the committed offsets to where the journal ends, where somebody has moved them."""
+    from consumers.resetting import reset as run_reset
+
+    run_reset(_settings(config), Console())
+
+
+@app.command()
 def config(config: Config = None, preset: Preset = None) -> None:
     """Print the settings that are in effect; passwords are in files and stay there."""
     from consumers.configuration import to_toml

@@ -280,7 +280,8 @@ def _check_agreement(log: Log, standing: Standing[P]) -> None:
         where = f"{source.topic} partition {source.partition}"
         if committed.get(source, offset) != offset:
             message = (
-                f"The journal ends at offset {offset} of {where} and {committed[source]} is committed: {_REBUILD}."
+                f"The journal ends at offset {offset} of {where} and {committed[source]} is committed: "
+                "springtide reset commits what the journal says."
             )
             raise RecoveryError(message)
         start, end = bounds.get(source, (0, 0))
