@@ -212,6 +212,25 @@ def backtest(
 
 
 @app.command()
+def clean(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines (all also .gz) or Parquet.")],
+    config: Config = None,
+    preset: Preset = None,
+    columns: Columns = "",
+    limit: Limit = None,
+    json: Annotated[Path | None, typer.Option(help="Write all findings to this file.", show_default=False)] = None,
+) -> None:
+    """Show what of a file would be dropped or changed, and why; sends nothing and changes nothing."""
+    import time
+
+    from consumers.files import EventFile, parse_columns
+    from consumers.inspecting import clean as inspect_file
+
+    events = EventFile(file, parse_columns(columns), limit, lenient=True)
+    inspect_file(_settings(config, preset), events, time.time_ns() // 1_000_000, json, Console())
+
+
+@app.command()
 def topics(
     config: Config = None,
     create: Annotated[bool, typer.Option("--create", help="Make those that are missing.")] = False,

@@ -1,9 +1,8 @@
 """Event files as batches of columns, read in file order without holding the file in memory.
 
 Columns are recognised by their names (`KNOWN_NAMES`, compared without case, ``_`` and ``-``), or named by the caller.
-Ids are text, as the file writes them. A time is a number of seconds, milliseconds, microseconds or nanoseconds since
-1970, whichever puts the first row between 1973 and 5138, or text such as ``2026-03-01T12:00:00.250Z``, in UTC where it
-has no zone. What the first row says of the unit holds for the whole file.
+Ids are text, as the file writes them. A time is a number since 1970 or text such as ``2026-03-01T12:00:00.250Z``:
+`times` says how it is read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumers.formats import column_names, read_blocks
+from consumers.times import NO_TIME, TimeColumn, first_cast
 from stream.errors import FileFormatError
 from stream.fields import FieldMap
 
@@ -37,14 +37,14 @@ KNOWN_NAMES = {
 
 _REQUIRED = ("user", "item", "time")
 _ROWS = 8_192
-_EARLIEST = 10**11  # as milliseconds 1973-03-03, as seconds the year 5138
 
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """Consecutive events of a stream as columns of equal length; a column that the stream lacks is None.
 
-    `rows` are positions in the stream, from 0.
+    `rows` are positions in the stream, from 0. Of a file that is read leniently cells may be missing: None among users
+    and items, NO_TIME among the times, text that is no number among the values.
     """
 
     rows: npt.NDArray[np.int64]
@@ -85,7 +85,7 @@ class EventBatch:
             names.user_id: self.users,
             names.item_id: self.items,
             names.event_type: self.types,
-            names.event_time: self.times_ms.tolist(),
+            names.event_time: [None if time_ms == NO_TIME else time_ms for time_ms in self.times_ms.tolist()],
             "session_id": self.sessions,
             names.value: self.values,
         }
@@ -105,6 +105,13 @@ class EventFile:
         Names of columns by role, a key of `KNOWN_NAMES`; roles that are left out are recognised.
     limit
         Read at most so many events.
+    lenient
+        Whether rows that are no events are let through, with gaps, for whoever counts them.
+
+    Attributes
+    ----------
+    times
+        How the times of the running iteration, or of the last one, were read.
 
     Raises
     ------
@@ -112,10 +119,14 @@ class EventFile:
         At once for a missing file, an unknown format or a missing column; while reading for a row that is no event.
     """
 
-    def __init__(self, path: Path, columns: dict[str, str] | None = None, limit: int | None = None) -> None:
+    def __init__(
+        self, path: Path, columns: dict[str, str] | None = None, limit: int | None = None, *, lenient: bool = False
+    ) -> None:
         self.path = path
         self.columns = _resolve(path, column_names(path), columns or {})
+        self.times = TimeColumn(path, self.columns["time"])
         self._limit = limit
+        self._lenient = lenient
         self._rows = 0
         self._fraction = 0.0
 
@@ -125,21 +136,21 @@ class EventFile:
         return max(self._fraction, self._rows / self._limit) if self._limit else self._fraction
 
     def __iter__(self) -> Iterator[EventBatch]:
-        self._rows, self._fraction, times = 0, 0.0, _Times(self.path, self.columns["time"])
+        self._rows, self._fraction, self.times = 0, 0.0, TimeColumn(self.path, self.columns["time"])
         for table, fraction in read_blocks(self.path, list(dict.fromkeys(self.columns.values()))):
             for start in range(0, len(table), _ROWS):
                 rest = _ROWS if self._limit is None else min(_ROWS, self._limit - self._rows)
                 if rest <= 0:
                     return
-                batch = self._batch(table.slice(start, rest), times)
+                batch = self._batch(table.slice(start, rest))
                 self._rows += len(batch)
                 self._fraction = fraction
                 yield batch
 
-    def _batch(self, table: pa.Table, times: "_Times") -> EventBatch:
+    def _batch(self, table: pa.Table) -> EventBatch:
         for role in _REQUIRED:
             column = table.column(self.columns[role])
-            if column.null_count:
+            if column.null_count and not self._lenient:
                 row = self._rows + column.is_null().to_pylist().index(True) + 1
                 message = f"Row {row} of {self.path} has no {self.columns[role]}: fill it in or leave the row out."
                 raise FileFormatError(message)
@@ -147,7 +158,7 @@ class EventFile:
             rows=np.arange(self._rows, self._rows + len(table)),
             users=self._texts(table, "user"),
             items=self._texts(table, "item"),
-            times_ms=times.epoch_ms(table.column(self.columns["time"])),
+            times_ms=(self.times.lenient if self._lenient else self.times.epoch_ms)(table.column(self.columns["time"])),
             values=self._optional(table, "value"),
             types=self._optional(table, "event"),
             sessions=self._optional(table, "session"),
@@ -162,13 +173,15 @@ class EventFile:
         try:
             return list(pc.cast(table.column(self.columns[role]), pa.float64()).to_pylist())
         except pa.ArrowException as error:
+            if self._lenient:
+                return [_number(cell) for cell in self._texts(table, role)]
             message = f"Column {self.columns[role]} of {self.path} holds values that are no numbers: {error}."
             raise FileFormatError(message) from error
 
     def _texts(self, table: pa.Table, role: str) -> list[Any]:
         column = table.column(self.columns[role])
         if pa.types.is_floating(column.type) and column.null_count < len(column):
-            column = _first_cast(column, (pa.int64(),)) or column  # ids that a table with gaps turned into floats
+            column = first_cast(column, (pa.int64(),)) or column  # ids that a table with gaps turned into floats
         try:
             return list(pc.cast(column, pa.string()).to_pylist())
         except pa.ArrowException as error:
@@ -177,41 +190,6 @@ class EventFile:
                 f"text: write them as text, or name another column with --columns {role}=NAME."
             )
             raise FileFormatError(message) from error
-
-
-class _Times:
-    """Turns one column into epoch milliseconds; remembers the unit that its first row was in."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self._where = f"Column {name} of {path}"
-        self._per_ms: int | float | None = None
-
-    def epoch_ms(self, column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-        """(B,) times of `column`; FileFormatError where it is neither numbers nor times."""
-        numbers = column
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            numbers = _first_cast(column, (pa.int64(), pa.float64(), pa.timestamp("ns", "UTC"), pa.timestamp("ns")))
-        elif pa.types.is_date(column.type):
-            numbers = pc.cast(column, pa.timestamp("ms"))
-        kind = numbers.type if numbers is not None else pa.null()
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_timestamp(kind)):
-            message = f"{self._where} is no time: use epoch numbers or text such as 2026-03-01T12:00:00Z."
-            raise FileFormatError(message)
-        if pa.types.is_timestamp(kind):
-            return np.asarray(pc.cast(numbers, pa.timestamp("ms"), safe=False).cast(pa.int64()).to_numpy())
-        values = np.asarray(numbers.to_numpy())
-        if self._per_ms is None:
-            self._per_ms = self._unit(float(values[0]))
-        if self._per_ms < 1:
-            return np.round(values * round(1 / self._per_ms)).astype(np.int64)
-        return (values // self._per_ms).astype(np.int64)
-
-    def _unit(self, first: float) -> int | float:
-        for per_ms in (0.001, 1, 1_000, 1_000_000):
-            if abs(first) < _EARLIEST * 1000 * per_ms:
-                return per_ms
-        message = f"{self._where} begins with {first:g}, which is no time since 1970 in seconds or a fraction of them."
-        raise FileFormatError(message)
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -264,6 +242,13 @@ def _resolve(path: Path, names: Sequence[str], chosen: dict[str, str]) -> dict[s
     return columns
 
 
+def _number(text: str | None) -> float | str | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
 def _tree(paths: Iterable[str], cells: Iterable[Any]) -> dict[str, Any]:
     """Put each cell that is not None at its path, such as ``properties.item``."""
     root: dict[str, Any] = {}
@@ -276,12 +261,3 @@ def _tree(paths: Iterable[str], cells: Iterable[Any]) -> dict[str, Any]:
             branch = branch.setdefault(parent, {})
         branch[leaf] = cell
     return root
-
-
-def _first_cast(column: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray | None:
-    for kind in kinds:
-        try:
-            return pc.cast(column, kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            continue
-    return None

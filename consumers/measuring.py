@@ -1,7 +1,6 @@
 """The backtest as a command: the runs that were asked for, what is shown, and what is written."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.progress import Progress, TaskID
 from consumers.backtest import Trial, backtest
 from consumers.comparisons import ablation, spread
 from consumers.files import EventBatch, EventFile
+from consumers.outputs import try_to_write, writing
 from consumers.pictures import SUFFIXES, draw
 from consumers.quality import Figures, figures
 from consumers.reporting import progress
@@ -68,15 +68,15 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
     outputs = {"--json": plan.json_path, "--plot": plan.picture_path}
     for option, path in outputs.items():
         if path is not None:
-            _try_to_write(path, option)
+            try_to_write(path, option)
     batches = list(events)
     with progress(console) as bar:
         result = _figures(settings, batches, plan, bar)
     if plan.json_path is not None:
-        with _writing(plan.json_path, "--json"):
+        with writing(plan.json_path, "--json"):
             plan.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
     if plan.picture_path is not None:
-        with _writing(plan.picture_path, "--plot"):
+        with writing(plan.picture_path, "--plot"):
             draw(result, events.path.name, plan.picture_path)
     console.print(scorer_table(result), part_table(result), sep="\n\n")
     if plan.ablate:
@@ -141,21 +141,3 @@ def _only(bar: Progress, title: str, total: int | None) -> TaskID:
     for task in bar.task_ids:
         bar.remove_task(task)
     return bar.add_task(title, total=total)
-
-
-def _try_to_write(path: Path, option: str) -> None:
-    """Find out that a file cannot be written while nothing is lost by it; leaves what is there as it is."""
-    with _writing(path, option):
-        is_new = not path.exists()
-        path.open("ab").close()
-        if is_new:
-            path.unlink()
-
-
-@contextmanager
-def _writing(path: Path, option: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        message = f"{path} cannot be written ({error.strerror}): choose another path for {option}."
-        raise SettingsError(message) from error

@@ -25,6 +25,7 @@ from importlib.metadata import version
 import msgspec
 import numpy as np
 
+from consumers import gate
 from consumers.admission import NOBODY, Admission, Turns
 from consumers.messages import Sender, length
 from consumers.settings import Settings
@@ -38,7 +39,7 @@ from stream.cleaning import Accepted, Cleaned, Cleaner
 from stream.consumed import ConsumedItems
 from stream.dead_letters import dead_letter
 from stream.errors import MessageError
-from stream.events import Decoded, Decoder, Erase, Request
+from stream.events import Decoded, Erase, Request
 from stream.log import OutputRecord
 from stream.snapshots import State, nest, pick
 from stream.windows import Times, UserWindows, WindowView
@@ -140,26 +141,14 @@ class Pipeline:
     """
 
     def __init__(self, settings: Settings, epoch: int = 0, recommender: Recommender | None = None) -> None:
-        policy = settings.events.policy()
-        self.decoder = Decoder(
-            settings.input.fields.field_map(),
-            policy,
-            max_value_bytes=settings.input.max_value_bytes,
-            max_ahead_ms=settings.cleaning.future.ms,
-            integer_ids=settings.input.integer_ids,
-        )
+        self.decoder = gate.decoder(settings)
         self.recommender = recommender or Recommender(experts(settings.models.seed, network=settings.network.enabled))
         self.admission = Admission(
             settings.windows.users, settings.models.items, self._forget_users, self._forget_items
         )
         self._application = settings.application.name
         self._version = version("springtide")
-        self._cleaner = Cleaner(
-            policy,
-            span_ms=settings.windows.span.ms,
-            grace_ms=settings.cleaning.grace.ms,
-            remembered=settings.cleaning.dedupe_ids,
-        )
+        self._cleaner = gate.cleaner(settings)
         self._windows = UserWindows(settings.windows.length, settings.windows.span.ms)
         self._consumed = ConsumedItems(CONSUMED_NOTES)
         self._never_again = settings.serving.repeats == "never"

@@ -69,7 +69,7 @@ def file(tmp_path: Path) -> Path:
 def test_every_command_has_its_help(springtide: Springtide) -> None:
     overview = springtide("--help").out
 
-    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "topics", "dlq", "audit", "config"):
+    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "clean", "topics", "dlq", "audit", "config"):
         assert command in overview
         assert springtide(command, "--help").code == 0
     for command in ("list", "replay"):
@@ -147,6 +147,22 @@ def test_a_file_goes_in_after_its_topics_are_made(springtide: Springtide, task: 
     assert "Sent 60 events" in sent.out
     assert topics.code == 0
     assert f"{task['SPRINGTIDE_APPLICATION__NAME']}.journal" in topics.out
+
+
+def test_a_file_is_inspected_and_the_findings_written(springtide: Springtide, file: Path, tmp_path: Path) -> None:
+    findings = tmp_path / "findings.json"
+    file.write_text(file.read_text() + ",[bold]i[/bold],1767225600\n,i,1767225600\n")
+    answer = springtide("clean", str(file), "--preset", "shop", "--json", str(findings))
+    written = json.loads(findings.read_text())
+
+    assert answer.code == 0, answer.err
+    assert "62 events, of which 60 (96.8%) would be learned from." in answer.out
+    assert "From 2026-01-01T00:00:00Z to 2026-01-01T00:00:59Z (numbers of seconds)." in answer.out
+    assert "3.2%  missing field: A dead letter, such as: `userId` is" in answer.out
+    assert "row 61: item [bold]i[/bold] at 2026-01-01T00:00:00Z" in answer.out
+    assert (written["events"], written["findings"][0]["name"]) == (62, "missing_field")
+    refused = springtide("clean", str(file), "--json", "missing/findings.json")
+    assert (refused.code, refused.err.count("\n"), "choose another path for --json" in refused.err) == (2, 1, True)
 
 
 @pytest.mark.parametrize(
