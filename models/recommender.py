@@ -163,7 +163,7 @@ class Recommender:
             expert.learn(events)
         self._items.learn(events)
         self.events_learned += len(events)
-        if self.events_learned % _MILESTONES < len(events):
+        if (self.events_learned - 1) % _MILESTONES < len(events):  # after the first one, so that there is one at once
             self.milestone = Milestone(self.events_learned, self._checksum())
 
     def forget_items(self, dead: Mask) -> None:
