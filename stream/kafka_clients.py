@@ -7,26 +7,20 @@ what they would say reaches the user as one sentence of `stream.errors` instead.
 import ipaddress
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.errors import (
-    AuthorizationError,
-    KafkaConnectionError,
-    KafkaError,
-    KafkaTimeoutError,
-    NodeNotReadyError,
-    SaslAuthenticationFailedError,
-    UnsupportedSaslMechanismError,
-)
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
 from kafka.structs import TopicPartition as KafkaPartition
 
 import stream.kafka_headers  # mends the client: header names need not be UTF-8
 import stream.kafka_joins  # noqa: F401  # mends it too: a join of a group that has begun is ended
-from stream.errors import LogError, LogUnavailableError
+from stream.errors import LogError, LogUnavailableError, SettingsError
+from stream.kafka_refusals import REFUSALS  # and mends it: a broker that refuses a user is heard
 
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
@@ -77,7 +71,7 @@ class Connection:
     allow_plaintext: bool = False
 
     def __post_init__(self) -> None:
-        in_the_clear = "SSL" not in self.security_protocol
+        in_the_clear = not self._encrypted()
         if in_the_clear and not self.allow_plaintext and not all(map(_is_loopback, self.servers())):
             message = (
                 f"{self.security_protocol} would send data unencrypted to {self.bootstrap}: "
@@ -93,7 +87,7 @@ class Connection:
         return [server.strip() for server in self.bootstrap.split(",")]
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings that every client takes."""
+        """Return the settings that every client takes; SettingsError when the authorities cannot be read."""
         settings: dict[str, Any] = {
             "bootstrap_servers": self.servers(),
             "security_protocol": self.security_protocol,
@@ -104,22 +98,48 @@ class Connection:
             settings["sasl_mechanism"] = self.sasl_mechanism
             settings["sasl_plain_username"] = self.sasl_username
             settings["sasl_plain_password"] = self.sasl_password
-        if "SSL" in self.security_protocol:
-            settings["ssl_cafile"] = self.ssl_cafile
+        if self._encrypted():
+            settings["ssl_context"] = self._trust()
         return settings
 
     def knock(self) -> None:
-        """Raise OSError unless a bootstrap server accepts a connection: at once, where a client would try for long."""
+        """Raise OSError unless a bootstrap server accepts a connection, and the client its certificate.
+
+        It says so at once, where a client would try for long and then not know why.
+        """
         last = OSError("no bootstrap server is named")
         for server in self.servers():
             host, _, port = server.rpartition(":")
             try:
-                socket.create_connection((host.strip("[]"), int(port)), _KNOCK_TIMEOUT_S).close()
+                with socket.create_connection((host.strip("[]"), int(port)), _KNOCK_TIMEOUT_S) as connected:
+                    if self._encrypted():
+                        _shake_hands(connected, host.strip("[]"), self._trust())
+            except ssl.SSLError as error:
+                last = error
             except (OSError, ValueError) as error:
                 last = OSError(f"{server}: {error}")
             else:
                 return
         raise last
+
+    def _encrypted(self) -> bool:
+        return "SSL" in self.security_protocol
+
+    def _trust(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.ssl_cafile is None:
+            context.load_default_certs()
+            return context
+        try:
+            context.load_verify_locations(self.ssl_cafile)
+        except OSError as error:
+            message = (
+                f"The file {self.ssl_cafile} of kafka.ssl_cafile cannot be used ({error.strerror or error}): "
+                "it must hold certificates of authorities as PEM."
+            )
+            raise SettingsError(message) from error
+        return context
 
     def consumer(self, **more: Any) -> KafkaConsumer:
         """Connect a consumer of committed records; `more` adds to or replaces its settings.
@@ -141,10 +161,23 @@ class Connection:
         """Turn what the client raises while it talks to the broker into one sentence."""
         try:
             yield
-        except (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError) as error:
+        except REFUSALS as error:
             message = (
                 f"The Kafka broker at {self.bootstrap} refuses this user ({_reason(error)}): "
-                "check its name, password and rights."
+                "check kafka.security_protocol and kafka.sasl_mechanism, the user's name, password and rights."
+            )
+            raise LogError(message) from error
+        except ssl.SSLCertVerificationError as error:
+            message = (
+                f"The certificate of the Kafka broker at {self.bootstrap} is refused "
+                f"({error.verify_message.rstrip('.')}): let kafka.ssl_cafile name the authority that signed it, "
+                "and kafka.bootstrap the host that it is made out to."
+            )
+            raise LogError(message) from error
+        except ssl.SSLError as error:
+            message = (
+                f"What listens at {self.bootstrap} does not answer to TLS ({error.reason or error.strerror}): "
+                "set kafka.bootstrap and kafka.security_protocol to a listener and what it speaks."
             )
             raise LogError(message) from error
         except KeyError as error:
@@ -157,7 +190,7 @@ class Connection:
         except (OSError, KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:
             message = (
                 f"No Kafka broker answers at {self.bootstrap} by {self.security_protocol}: "
-                "start one (springtide broker), or set kafka.bootstrap to where it is."
+                "start one (springtide broker), or set kafka.bootstrap and kafka.security_protocol to those of yours."
             )
             raise LogUnavailableError(message) from error
         except KafkaError as error:
@@ -165,8 +198,17 @@ class Connection:
             raise LogError(message) from error
 
 
+def _shake_hands(connected: socket.socket, host: str, trust: ssl.SSLContext) -> None:
+    try:
+        trust.wrap_socket(connected, server_hostname=host).close()
+    except ConnectionError as error:
+        reason = "it hangs up"
+        raise ssl.SSLError(error.errno, reason) from error
+
+
 def _reason(error: KafkaError) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    name, said = type(error).__name__, " ".join(str(error.args[0]).split()) if error.args else ""
+    return said if said.startswith(name) else f"{name}: {said}" if said else name
 
 
 def _is_loopback(server: str) -> bool:
