@@ -198,12 +198,11 @@ class FactorizationExpert(Expert):
 
 
 def _entries(vectors: dict[Hashable, Doubles], biases: dict[Hashable, float]) -> State:
-    rows = sorted(row for row in vectors if isinstance(row, int))
-    return {
-        "rows": np.array(rows, np.int32),
-        "vectors": np.array([vectors[row] for row in rows]),
-        "biases": np.array([biases[row] for row in rows]),
-    }
+    rows = np.fromiter(vectors, np.int32, len(vectors))
+    order = np.argsort(rows)
+    numbers = np.concatenate([*vectors.values()]).reshape(len(rows), -1) if len(rows) else np.zeros((0, 0))
+    own_biases = np.fromiter(map(biases.__getitem__, vectors), np.float64, len(rows))
+    return {"rows": rows[order], "vectors": numbers[order], "biases": own_biases[order]}
 
 
 def _enter(vectors: dict[Hashable, Doubles], biases: dict[Hashable, float], entries: State) -> None:

@@ -63,8 +63,7 @@ class Ranker:
 
     def state(self) -> State:
         """Copy everything."""
-        taught = (self._users != 0) | (self._user_squares != np.float32(_USER_START))
-        rows = int(np.flatnonzero(taught.any(axis=1)).max(initial=-1)) + 1
+        rows = int(_taught(self._users, self._user_squares))
         shared = {name: table.copy() for name, table in self.shared().items()}
         return {**shared, "users": self._users[:rows].copy(), "user_squares": self._user_squares[:rows].copy()}
 
@@ -78,6 +77,17 @@ class Ranker:
     def shared(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return what all users share; not to be changed."""
         return {"weights": self._weights, "squares": self._squares, "average": self._average}
+
+
+@kernel
+def _taught(users, squares):
+    """How many rows there are up to the last that is not as at the start."""
+    start = np.float32(_USER_START)
+    for row in range(len(users) - 1, -1, -1):
+        for k in range(users.shape[1]):
+            if users[row, k] != 0 or squares[row, k] != start:
+                return row + 1
+    return 0
 
 
 @kernel

@@ -118,12 +118,9 @@ class UserWindows:
     def state(self) -> State:
         """Copy the entries of all windows one after the other, and how many each user row has."""
         used = int(np.flatnonzero(self._counts)[-1]) + 1 if self._counts.any() else 0
-        entries = self._entries(used)
-        return {
-            "counts": self._counts[:used].copy(),
-            "items": self._items[:used][entries],
-            "times_ms": self._times[:used][entries],
-        }
+        counts = self._counts[:used].copy()
+        items, times_ms = _packed(counts, self._items, self._times, int(counts.sum()))
+        return {"counts": counts, "items": items, "times_ms": times_ms}
 
     def restore(self, state: State) -> None:
         """Take back what `state` gave."""
@@ -208,6 +205,19 @@ def _view(counts, items, times, span, users, now, items_out, times_out, lengths)
         if count > 0:
             now[b] = max(now[b], times[user, 0])
         lengths[b] = _copy(items, times, user, 0, count, now[b] - span, items_out[b], times_out[b])
+
+
+@kernel
+def _packed(counts, items, times, total):  # type: ignore[no-untyped-def]
+    """Entries of all windows, one after the other."""
+    packed_items, packed_times = np.empty(total, np.int32), np.empty(total, np.int64)
+    end = 0
+    for user in range(len(counts)):
+        for j in range(counts[user]):
+            packed_items[end] = items[user, j]
+            packed_times[end] = times[user, j]
+            end += 1
+    return packed_items, packed_times
 
 
 @kernel
