@@ -20,10 +20,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# make faults [OUT=faults.json] [SHORT=1] [ITERATIONS=10] [SEED=1] [ONLY=1,4]
+# make faults [OUT=faults.json] [SHORT=1] [ITERATIONS=10] [SEED=1] [ONLY=1,4] [AT_ONCE=3]
 faults: $(READY)
 	@$(BIN)/python -m tests.faults.run $(if $(OUT),--out $(OUT)) $(if $(SHORT),--short) \
-		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(AT_ONCE),--at-once $(AT_ONCE))
 
 # Break what keeps the promises, one thing at a time, and see a test fail.
 mutants: $(READY)

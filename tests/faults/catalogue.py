@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tests.faults.halts import changes, moved_offsets, retention
 from tests.faults.kills import at_points, at_random, beside_a_reader
-from tests.faults.leaders import standbys, takeovers, zombies
+from tests.faults.leaders import leisurely_takeovers, standbys, takeovers, zombies
 from tests.faults.network import a_minute_of_silence, a_moment_of_silence, lost_answers
 from tests.faults.oracle import Tally
 from tests.faults.poisoned import bad_records, bad_times
@@ -31,21 +31,21 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
-    Fault(1, "kill -9 at random moments", at_random, 200, 4),
-    Fault(2, "kill -9 at each named point", at_points, 40, 8),
+    Fault(1, "kill -9 at random moments", at_random, 200, 2),
+    Fault(2, "kill -9 at each named point", at_points, 40, 2),
     Fault(3, "poll sizes", poll_sizes, 3, 1),
-    Fault(4, "the answer to EndTxn is lost", lost_answers, 30, 2),
+    Fault(4, "the answer to EndTxn is lost", lost_answers, 30, 1),
     Fault(5, "75 s of silence", a_minute_of_silence, 2, 1, a_moment_of_silence),
     Fault(6, "zombies", zombies, 20, 1),
-    Fault(6, "takeovers", takeovers, 10, 1),
-    Fault(7, "standbys come and go", standbys, 30, 2),
+    Fault(6, "takeovers", takeovers, 10, 1, leisurely_takeovers),
+    Fault(7, "standbys come and go", standbys, 30, 1),
     Fault(8, "poison, and a model that raises", bad_records, 5, 1),
     Fault(9, "damaged snapshots", damaged_snapshots, 21, 1),
     Fault(10, "unwritable snapshots", unwritable_snapshots, 6, 1),
     Fault(11, "retention passes the committed offset", retention, 5, 1),
     Fault(11, "offsets are moved", moved_offsets, 5, 1),
-    Fault(12, "a reader beside leaders that are killed", beside_a_reader, 30, 3),
+    Fault(12, "a reader beside leaders that are killed", beside_a_reader, 30, 1),
     Fault(13, "bad times", bad_times, 10, 1),
-    Fault(14, "soak, 5,000 users a time", soak, 200, 2),
+    Fault(14, "soak, 5,000 users a time", soak, 200, 1),
     Fault(15, "settings and formats change, SIGTERM", changes, 5, 1),
 )

@@ -30,7 +30,7 @@ from stream.topics import ensure_topics
 from tests.consumers.brittle import Brittle
 from tests.faults.points import Point, arm
 
-SESSION_S = 2.0
+SESSION_S = 4.0
 
 
 @dataclass(frozen=True)

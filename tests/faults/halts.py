@@ -78,7 +78,7 @@ def changes(world: World, chance: random.Random, iterations: int) -> Iterator[Ta
             assert trial.saved_where_committed(), "the last snapshot is not of the last batch"
 
             trial.values["windows"] = trial.values["windows"] | {"length": chance.randrange(4, 12)}
-            before = len(trial.reader.journal())
+            before = trial.batches_saved()
             member = trial.start()
             member.wait_for("leader")
             trial.wait(trial.caught_up)

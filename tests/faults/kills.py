@@ -19,7 +19,7 @@ def at_random(world: World, chance: random.Random, kills: int) -> Iterator[Tally
         with closing(Trial(world, chance)) as trial:
             count = min(_KILLS, kills - start)
             for number in range(count):
-                trial.produce(chance.randrange(20, 300))
+                trial.produce(chance.randrange(20, 200))
                 member = trial.start()
                 if chance.random() < 0.9:
                     member.wait_for("leader")

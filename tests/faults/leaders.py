@@ -25,7 +25,7 @@ def zombies(world: World, chance: random.Random, iterations: int) -> Iterator[Ta
             zombie.wait_for("leader")
             standby = trial.start(folder="standby")
             standby.wait_for("standby")
-            trial.produce(400)
+            trial.produce(250)
             standby.wait_for("leader")
             trial.wait(trial.caught_up)
             zombie.signal(SIGCONT)
@@ -36,8 +36,8 @@ def zombies(world: World, chance: random.Random, iterations: int) -> Iterator[Ta
             yield trial.finish(standby, folder="standby")
 
 
-def takeovers(world: World, chance: random.Random, iterations: int) -> Iterator[Tally]:
-    """Kill a leader beside a standby under load; the standby leads within the session timeout and two seconds."""
+def takeovers(world: World, chance: random.Random, iterations: int, limit_s: float = _TAKEOVER_S) -> Iterator[Tally]:
+    """Kill a leader beside a standby under load; the standby leads within the session timeout and a moment."""
     for _ in range(iterations):
         with closing(Trial(world, chance)) as trial:
             leader = trial.start(folder="leader")
@@ -51,8 +51,13 @@ def takeovers(world: World, chance: random.Random, iterations: int) -> Iterator[
             killed_s = monotonic()
             assert standby.wait_for("leader")
             took_s = monotonic() - killed_s
-            assert took_s < SESSION_S + _TAKEOVER_S, f"the standby led after {took_s:.1f} s"
+            assert took_s < SESSION_S + limit_s, f"the standby led after {took_s:.1f} s"
             yield trial.finish(standby, folder="standby")
+
+
+def leisurely_takeovers(world: World, chance: random.Random, iterations: int) -> Iterator[Tally]:
+    """Do the same on a machine that is busy with more."""
+    return takeovers(world, chance, iterations, 20.0)
 
 
 def standbys(world: World, chance: random.Random, iterations: int) -> Iterator[Tally]:
@@ -75,5 +80,5 @@ def standbys(world: World, chance: random.Random, iterations: int) -> Iterator[T
                 if number < count - 1:
                     yield Tally()
             tally = trial.finish(leader)
-            assert leader.roles == ["recovering", "leader", "recovering"], leader.roles
+            assert leader.roles[leader.roles.index("leader") :] == ["leader", "recovering"], leader.roles
             yield tally

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ def main(
     short: Annotated[bool, typer.Option("--short", help="As many as `make test` does.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of all streams and plans.")] = 1,
     only: Annotated[str, typer.Option(help="Numbers of faults, with commas between them.")] = "",
+    at_once: Annotated[int, typer.Option(min=1, help="So many kinds at a time: they wait more than they work.")] = 1,
 ) -> None:
     """Run the faults one after the other."""
     logging.basicConfig(level=logging.ERROR)
@@ -37,12 +39,18 @@ def main(
     found: list[dict[str, Any]] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with World.opened() as world, Progress(*columns, console=Console(stderr=True)) as bar:
-        for fault in chosen:
+
+        def one(fault: Fault) -> dict[str, Any]:
             count = iterations or (fault.short if short else fault.long)
             shown = bar.add_task(f"{fault.number}. {fault.name}", total=count)
-            found.append(tried(fault, world, count, seed, short=short, done=lambda task=shown: bar.advance(task)))  # type: ignore[misc]
-            if out is not None:
-                out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            return tried(fault, world, count, seed, short=short, done=lambda: bar.advance(shown))
+
+        with ThreadPoolExecutor(at_once) as pool:
+            for work in as_completed([pool.submit(one, fault) for fault in chosen]):
+                found.append(work.result())
+                found.sort(key=lambda finding: finding["number"])
+                if out is not None:
+                    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     Console().print(_table(found))
     sys.exit(not all(one["passed"] for one in found))
 

@@ -20,7 +20,7 @@ _ROUND = 5_000  # users
 _ASK = 20  # every so many of them asks, and is answered; the others come to be learned from
 _SLOW = Verdict(delay_s=0.02)  # each answer to what is written
 _PAGE = 4096
-_GROWTH_BYTES = 60 * 2**20  # from a tenth of the way on: allocators settle, buffers of the client are used
+_GROWTH_BYTES = 60 * 2**20  # from half of the way on: by then the ring of the newest events is full
 
 
 class Held(NamedTuple):
@@ -52,7 +52,7 @@ def soak(world: World, chance: random.Random, rounds: int) -> Iterator[Tally]:
             held.append(_held(member.pid))
             if number < rounds - 1:
                 yield Tally()
-        settled = held[len(held) // 10 :]
+        settled = held[len(held) // 2 :]
         low, high = settled[0], settled[-1]
         assert high.bytes - low.bytes < _GROWTH_BYTES, f"memory grew from {low.bytes} to {high.bytes}"
         assert high.threads <= low.threads + 1, f"threads grew from {low.threads} to {high.threads}"

@@ -41,6 +41,8 @@ def unwritable_snapshots(world: World, chance: random.Random, iterations: int) -
             trial.produce(100)
             member = trial.start()
             assert member.wait_for("snapshot")
+            trial.wait(trial.caught_up)
+            member.listen(1.0)  # all of it is in a snapshot then, and none is being written
             limit = resource.prlimit(member.pid, resource.RLIMIT_FSIZE)
             away = trial.folder.with_name(f"{trial.folder.name}.away")
             if number % 2:

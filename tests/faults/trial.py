@@ -1,6 +1,7 @@
 """One task on the broker, the processes that come and go on it, and the reckoning at the end."""
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -22,7 +23,7 @@ from stream.kafka_clients import Connection
 from stream.kafka_headers import HeaderName
 from stream.kafka_reader import RangeReader
 from stream.log import Record, TopicPartition
-from stream.snapshots import state_hash
+from stream.snapshots import Manifest, State, state_hash
 from stream.topics import TaskTopics, ensure_topics
 from tests.faults.broker import TwoDoors
 from tests.faults.child import Plan, nothing, pipeline
@@ -41,6 +42,7 @@ class World:
     broker: TwoDoors
     context: ForkServerContext
     folder: Path
+    proxy_in_use: threading.Lock  # one trial at a time has it
 
     @classmethod
     @contextmanager
@@ -52,7 +54,7 @@ class World:
         first.start()
         first.join()  # kernels that were never compiled here take minutes
         with TwoDoors() as broker, TemporaryDirectory(prefix="springtide-faults-") as folder:
-            yield cls(broker, context, Path(folder))
+            yield cls(broker, context, Path(folder), threading.Lock())
 
 
 class Trial:
@@ -77,6 +79,9 @@ class Trial:
         self.world = world
         self.chance = chance
         self.folder = world.folder / name
+        self._proxied = proxied
+        if proxied:
+            world.proxy_in_use.acquire()
         bootstrap = world.broker.proxied if proxied else world.broker.bootstrap
         self.values: dict[str, dict[str, Any]] = {
             "application": {"name": f"{name}.app"},
@@ -144,10 +149,13 @@ class Trial:
             moved = {KafkaPartition(*source): end + by for source, end in self.sent.items()}
             group.commit({source: OffsetAndMetadata(max(end, 0), "", -1) for source, end in moved.items()})
 
+    def batches_saved(self) -> int:
+        """Return how many journal records the newest snapshot stands on."""
+        return self._saved()[0].sequence + 1
+
     def saved_where_committed(self) -> bool:
         """Whether the newest snapshot stands where the group has committed."""
-        newest, *_ = snapshots.candidates(self.folder)
-        offsets = dict(snapshots.load(newest, self.settings.application.name)[0].offsets)
+        offsets = dict(self._saved()[0].offsets)
         with closing(self.connection.consumer(group_id=self.settings.application.name)) as group:
             return all(group.committed(KafkaPartition(*source)) == offset for source, offset in offsets.items())
 
@@ -212,9 +220,8 @@ class Trial:
         return records
 
     def saved_hash(self, folder: str = "") -> str:
-        """Return the hash of the state in the newest snapshot."""
-        newest, *_ = snapshots.candidates(self.folder / folder)
-        return state_hash(snapshots.load(newest, self.settings.application.name)[1])
+        """Return the hash of the state in the snapshot that was written last."""
+        return state_hash(self._saved(folder)[1])
 
     def close(self) -> None:
         """End what is left."""
@@ -222,7 +229,14 @@ class Trial:
             member.kill()
         self._producer.close()
         self.reader.finish()
-        self.world.broker.proxy.clear()
+        if self._proxied:
+            self.world.broker.proxy.clear()
+            self.world.proxy_in_use.release()
+
+    def _saved(self, folder: str = "") -> tuple[Manifest, State]:
+        """Read the snapshot that was written last, which need not be the one that claims to be the newest."""
+        last = max(snapshots.candidates(self.folder / folder), key=lambda path: path.stat().st_ctime_ns)
+        return snapshots.load(last, self.settings.application.name)
 
     def _sources(self) -> list[tuple[str, int]]:
         return [(self.topics.input.name, number) for number in range(PARTITIONS)]
