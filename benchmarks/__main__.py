@@ -43,7 +43,7 @@ def main(
     only: Annotated[list[Stage] | None, typer.Option(help="Leave out the other stages.", show_default="all")] = None,
 ) -> None:
     """Measure springtide against the bare loop, against itself without load, and against its own size."""
-    console, report = Console(soft_wrap=True), Report()
+    console, report = Console(soft_wrap=True), Report(out)
     stages = only or list(Stage)
     plan = Plan(warm_up, chunk, rounds, paced)
     base = Settings().with_overrides(repeats="never" if unseen else None, seed=None)
@@ -59,7 +59,6 @@ def main(
     if Stage.SCALING in stages:
         _scaling(large, report, console.print)
     console.print(report.table())
-    report.write(out)
 
 
 def _broker(base: Settings, messages: Messages, plan: Plan, report: Report, console: Console) -> Throughput:

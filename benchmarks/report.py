@@ -45,21 +45,25 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 @dataclass(slots=True)
 class Report:
-    """Figures by name, in the order in which they were added.
+    """Figures by name, in the order in which they were added, in a file and as a table.
 
-    A figure has a value, a spread (least and most of its rounds) and maybe a goal.
+    A figure has a value, a spread (least and most of its rounds) and maybe a goal. The file is written anew with each,
+    so that a run that is interrupted leaves what it has.
     """
 
+    path: Path
     _figures: dict[str, tuple[Rounds, str]] = field(default_factory=dict)
     _notes: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, rounds: Rounds | float, goal: str = "") -> None:
         """Add a figure under the name that it has in the JSON file."""
         self._figures[name] = (rounds if isinstance(rounds, Rounds) else Rounds((rounds,)), goal)
+        self._write()
 
     def note(self, name: str, value: Any) -> None:
         """Add what is no figure: the machine, the stream, a table of bytes."""
         self._notes[name] = value
+        self._write()
 
     def table(self) -> Table:
         """Return all figures as a table."""
@@ -71,11 +75,13 @@ class Report:
             table.add_row(name, _short(rounds.middle), *spread, goal)
         return table
 
-    def write(self, path: Path) -> None:
+    def _write(self) -> None:
         """Write medians by name, then all rounds and notes."""
         whole = {name: rounds.middle for name, (rounds, _) in self._figures.items()}
         rounds = {name: list(rounds.values) for name, (rounds, _) in self._figures.items()}
-        path.write_text(json.dumps(whole | {"rounds": rounds, "notes": self._notes}, indent=2) + "\n", encoding="utf-8")
+        self.path.write_text(
+            json.dumps(whole | {"rounds": rounds, "notes": self._notes}, indent=2) + "\n", encoding="utf-8"
+        )
 
 
 def machine() -> dict[str, str]:

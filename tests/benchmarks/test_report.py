@@ -23,11 +23,10 @@ def test_a_quantile_is_a_value_that_was_seen(q: float, expected: int) -> None:
 
 
 def test_the_file_has_medians_by_name_and_all_rounds(tmp_path: Path) -> None:
-    report = Report()
+    report = Report(tmp_path / "bench.json")
     report.add("throughput_ratio", Rounds.of([0.2, 0.9, 0.4]), ">= 0.5")
     report.add("cold_start_s", 7.5)
     report.note("stream", "three events")
-    report.write(tmp_path / "bench.json")
     found = json.loads((tmp_path / "bench.json").read_text())
     assert found["throughput_ratio"] == 0.4
     assert found["cold_start_s"] == 7.5
