@@ -90,7 +90,7 @@ function showTiles(now) {
   const lagS = traffic.lag_s.at(-1) ?? 0;
   const rate = now.events_per_s;
   tile("rate", rate === null ? "–" : whole(rate), `${whole(totals.events)} events, ${whole(totals.lists)} lists since the start`);
-  tile("lag", lag === undefined ? "–" : `${whole(lag)} records`, lag ? `the oldest came ${duration(lagS)} ago` : "nothing waits", lagS > BEHIND_S ? "warn" : "");
+  tile("lag", lag === undefined ? "–" : `${whole(lag)} records`, lag ? `the oldest came ${duration(lagS)} ago` : lag === 0 ? "nothing waits" : "", lagS > BEHIND_S ? "warn" : "");
   tile("latency", p99 === null ? "–" : duration(p99), p50 === null ? "" : `p50 ${duration(p50)}; from event to committed list, last minute`);
   const reasons = Object.entries(now.dead_letters).sort((a, b) => b[1] - a[1]);
   const share = totals.dead_letters / Math.max(totals.events, 1);
@@ -238,7 +238,7 @@ function showQuality() {
   showScorers(played);
   showForeseen(best);
   byId("chart-note").textContent = `Over the whole run, by events tested. The table: newest ${whole(newest.events)} of them.`;
-  byId("published").textContent = published
+  byId("published").textContent = published.events
     ? `Of the lists that were really out, ${percent(published.hr, 1)} held the user's next item (HR@10; NDCG@10 ${published.ndcg.toFixed(3)}, newest ${whole(published.events)}). They may have been out for days, so this is lower by nature.`
     : "";
 }

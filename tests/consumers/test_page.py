@@ -6,12 +6,20 @@ import socket
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
 import pytest
 from kafka import KafkaProducer
 from playwright.sync_api import Browser, Page, expect
+from prometheus_client import CollectorRegistry
 
 from consumers.child import Child
+from consumers.endpoint import Endpoint
+from consumers.live import LiveView
+from consumers.observer import Role
+from consumers.pipeline import Learned
 from consumers.settings import Settings
+from consumers.site import Site
+from models.metrics import MISS
 from stream.broker import EmbeddedBroker
 from stream.topics import ensure_topics
 from tests.consumers.browser import chromium
@@ -136,6 +144,72 @@ def test_a_user_is_looked_up(page: Page) -> None:
     page.get_by_label("User id").fill("u1")
     page.get_by_label("User id").press("Enter")
     expect(page.locator("#found")).to_contain_text("u1: went out at")
+
+
+class Told:
+    """A page of a process that is as it is told to be."""
+
+    def __init__(self) -> None:
+        self.live, self.role = True, Role.LEADER
+        self.view = LiveView("told", ["popular_1d", "list"])
+        site = Site(self.view, "127.0.0.1", lambda: self.live, lambda: self.role)
+        self.endpoint = Endpoint("127.0.0.1", 0, CollectorRegistry(), lambda: self.live, lambda: self.role, site)
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    told = Told()
+    with told.endpoint:
+        yield told
+
+
+@pytest.fixture
+def told_page(browser: Browser, told: Told) -> Iterator[Page]:
+    with browser.new_context() as context:
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(told.endpoint.url)
+        yield page
+        assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("live", "role", "words", "state"),
+    [
+        (True, Role.LEADER, "Leads, and keeps up", "good"),
+        (True, Role.STANDBY, "Stands by: takes over when the leader goes", "good"),
+        (True, Role.RECOVERING, "Recovers: follows the journal", "warn"),
+        (False, Role.LEADER, "Stalled: its loop has not gone round", "bad"),
+        (False, Role.RECOVERING, "Stalled: its loop has not gone round", "bad"),
+    ],
+)
+def test_each_standing_has_its_words(
+    told: Told, told_page: Page, live: bool, role: Role, words: str, state: str
+) -> None:
+    told.live, told.role = live, role
+    expect(told_page.locator("#standing")).to_contain_text(words)
+    expect(told_page.locator("#standing")).to_have_attribute("data-state", state)
+    expect(told_page.locator("#lag strong")).to_have_text("\N{EN DASH}")
+    expect(told_page.locator("#lag p")).to_have_text("")
+    expect(told_page.locator("#chart-note")).to_have_text("Nothing was tested yet.")
+
+
+def test_who_is_behind_says_by_how_much(told: Told, told_page: Page) -> None:
+    told.view.behind(5_000, NOON - 90_000, NOON)
+    expect(told_page.locator("#standing")).to_have_text("Leads, and is 2 min behind")
+    expect(told_page.locator("#lag strong")).to_have_text("5,000 records")
+    expect(told_page.locator("#lag")).to_have_attribute("data-state", "warn")
+
+
+def test_before_any_list_was_out_quality_is_shown_all_the_same(told: Told, told_page: Page) -> None:
+    one = np.zeros(1, np.int32)
+    ranks, times = np.array([[3, 0]], np.int32), np.zeros(1, np.int64)
+    told.view.learned(Learned(one, one, times, ranks, np.ones(1, np.bool_), times, one + MISS, times - 1))
+    expect(told_page.locator("#scorers tbody tr").first).to_have_text("list what goes out1.0001.000")
+    expect(told_page.locator("#published")).to_have_text("")
+    expect(told_page.locator("#standing")).to_have_text("Leads, and keeps up")
 
 
 def test_it_can_be_read_by_day_and_by_night(page: Page) -> None:
