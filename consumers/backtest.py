@@ -10,18 +10,19 @@ in the list that the user's event before it was answered with, as a subscriber h
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from consumers.files import EventBatch, by_time
 from consumers.pipeline import Decisions, Learned, Pipeline
 from consumers.settings import Settings
-from consumers.subscriber import Subscriber
+from consumers.subscriber import Met, Subscriber
 from consumers.variants import Variant
-from models.base import Mask, Rows
+from models.base import Floats, Mask, Rows
 from models.lateness import DeferredRecommender
 from models.metrics import Ranks
 from models.streams import Stream
@@ -39,13 +40,17 @@ _FEWEST = 10
 class Trial:
     """What one run has shown of n events, in the order in which they were learned.
 
-    `ranks` (n, S) are prequential, by the `scorers`; `published` (n,) are the places in the lists that users had.
+    `ranks` (n, S) are prequential, by the `scorers`; `published` (n,) are the places in the lists that users had, and
+    `promised` (n, k) the scores on these. The I items have `ids`, and `shown` (I,) places on all lists.
     """
 
     stream: Stream
     scorers: tuple[str, ...]
     ranks: Rows
     published: Ranks
+    promised: Floats
+    ids: Sequence[str]
+    shown: npt.NDArray[np.int64]
     rejected: int
     seconds: float
 
@@ -94,7 +99,7 @@ def backtest(
     recommender = variant.recommender(settings, sum(map(len, parts)))
     pipeline = Pipeline(settings, recommender=recommender)
     decisions = Decisions(training_share=settings.models.training_share)
-    subscriber, record = Subscriber(settings.events.policy()), _Record(pipeline)
+    subscriber, record = Subscriber(settings.events.policy(), settings.publish.k), _Record(pipeline)
     reasons: Counter[str] = Counter()  # of the events that are rejected
     started = time.perf_counter()
     for period in variant.periods(_decoded(pipeline, settings, parts)):
@@ -112,7 +117,7 @@ def backtest(
             f"give it at least {_FEWEST}."
         )
         raise FileFormatError(message)
-    return record.trial(reasons.total(), seconds)
+    return record.trial(subscriber.shown, reasons.total(), seconds)
 
 
 class _Record:
@@ -122,30 +127,33 @@ class _Record:
         self._pipeline = pipeline
         self._users: dict[str, int] = {}
         self._items: dict[str, int] = {}
-        self._parts: list[tuple[Rows, Rows, Learned, Ranks]] = []
+        self._parts: list[tuple[Rows, Rows, Learned, Met]] = []
 
     def __len__(self) -> int:
-        return sum(len(published) for *_, published in self._parts)
+        return sum(len(met.ranks) for *_, met in self._parts)
 
-    def add(self, learned: Learned, published: Ranks) -> None:
+    def add(self, learned: Learned, met: Met) -> None:
         users, items = self._pipeline.admission.users, self._pipeline.admission.items
         self._parts.append(
             (
                 _numbers(self._users, [users.id_of(row) for row in learned.users.tolist()]),
                 _numbers(self._items, [items.id_of(row) for row in learned.items.tolist()]),
                 learned,
-                published,
+                met,
             )
         )
 
-    def trial(self, rejected: int, seconds: float) -> Trial:
-        users, items, learned, published = zip(*self._parts, strict=True)
+    def trial(self, shown: Mapping[str, int], rejected: int, seconds: float) -> Trial:
+        users, items, learned, met = zip(*self._parts, strict=True)
         times_ms = np.concatenate([part.times_ms for part in learned])
         return Trial(
             Stream(np.concatenate(users), np.concatenate(items), times_ms),
             self._pipeline.recommender.scorers,
             np.concatenate([part.ranks for part in learned]),
-            np.concatenate(published),
+            np.concatenate([part.ranks for part in met]),
+            np.concatenate([part.scores for part in met]),
+            tuple(self._items),
+            np.array([shown.get(id_, 0) for id_ in self._items], np.int64),
             rejected,
             seconds,
         )

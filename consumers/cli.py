@@ -198,6 +198,9 @@ def backtest(
     plot: Annotated[
         Path | None, typer.Option(help="Draw curves and slices to this .svg or .png.", show_default=False)
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page with everything to this .html.", show_default=False)
+    ] = None,
 ) -> None:
     """Measure the recommender on a file, event by event: test, then learn."""
     from consumers.files import EventFile, parse_columns
@@ -205,7 +208,7 @@ def backtest(
     from consumers.variants import Variant, update_period
 
     variant = Variant(None if update_every is None else update_period(update_every), freeze_after)
-    plan = Plan(batch, variant, floors, seeds, ablate, json, plot)
+    plan = Plan(batch, variant, floors, seeds, ablate, json, plot, report)
     events = EventFile(file, parse_columns(columns), limit)
     settings = _settings(config, preset).with_overrides(repeats="never" if unseen else None, seed=seed)
     measure(settings, events, plan, Console())

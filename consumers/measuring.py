@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from consumers import report
 from consumers.backtest import Trial, backtest
 from consumers.comparisons import ablation, spread
 from consumers.files import EventBatch, EventFile
@@ -37,8 +38,8 @@ class Plan:
         How many runs, each with the seed after that of the one before.
     ablate
         Whether there is one more run without each thing that can be left out.
-    json_path, picture_path
-        Where figures and picture are written, if anywhere.
+    json_path, picture_path, report_path
+        Where figures, picture and report are written, if anywhere.
     """
 
     batch: int = 32
@@ -48,6 +49,7 @@ class Plan:
     ablate: bool = False
     json_path: Path | None = None
     picture_path: Path | None = None
+    report_path: Path | None = None
 
     def __post_init__(self) -> None:
         if self.seeds > 1 and self.ablate:
@@ -58,6 +60,9 @@ class Plan:
                 f"A picture is {' or '.join(SUFFIXES)}, and {self.picture_path} is neither: choose another --plot."
             )
             raise SettingsError(message)
+        if self.report_path is not None and self.report_path.suffix.lower() != ".html":
+            message = f"A report is .html, and {self.report_path} is not: choose another --report."
+            raise SettingsError(message)
 
 
 def measure(settings: Settings, events: EventFile, plan: Plan, console: Console) -> None:
@@ -65,7 +70,7 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
 
     Raises SettingsError, before anything is read, where a file cannot be written.
     """
-    outputs = {"--json": plan.json_path, "--plot": plan.picture_path}
+    outputs = {"--json": plan.json_path, "--plot": plan.picture_path, "--report": plan.report_path}
     for option, path in outputs.items():
         if path is not None:
             try_to_write(path, option)
@@ -78,6 +83,9 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
     if plan.picture_path is not None:
         with writing(plan.picture_path, "--plot"):
             draw(result, events.path.name, plan.picture_path)
+    if plan.report_path is not None:
+        with writing(plan.report_path, "--report"):
+            report.write(result, events.path.name, plan.report_path)
     console.print(scorer_table(result), part_table(result), sep="\n\n")
     if plan.ablate:
         console.print("", ablation_table(result), sep="\n")

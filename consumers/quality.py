@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from consumers.backtest import Trial
+from consumers.calibration import calibration
+from consumers.coverage import coverage
 from consumers.curves import curves
 from consumers.intervals import intervals
 from models.base import Mask
@@ -22,6 +24,7 @@ from models.slices import slices
 Figures = dict[str, Any]
 
 _PARTS = 5
+_HOUR_MS = 3_600_000
 
 
 def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
@@ -43,6 +46,9 @@ def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
     columns = {key: column for key, (_, column) in rivals.items()}
     lines = {"list": contest.list, "mixture": contest.mixture, **columns}
     places = np.flatnonzero(with_history)
+
+    def lines_of(several: Mapping[str, Ranks]) -> Figures:
+        return curves(places, {name: column[places] for name, column in several.items()})
 
     def both(column: Ranks) -> Figures:
         return {"all": summary(column[measured]), "with_history": summary(column[known])}
@@ -68,7 +74,11 @@ def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
         ),
         "slices": {name: contest.part(known & mask) for name, mask in slices(trial.stream).items()},
         "fifths": [contest.part(known & mask) for mask in _fifths(measured)],
-        "curves": curves(places, {name: column[places] for name, column in lines.items()}),
+        "hours": [contest.part(known & mask) for mask in _hours(trial)],
+        "curves": lines_of(lines)
+        | {"experts": lines_of(contest.experts)["ndcg@10"], "floors": lines_of(floors)["ndcg@10"]},
+        "calibration": calibration(trial.promised[known], trial.published[known]),
+        "coverage": coverage(trial.shown, trial.stream.items, trial.ids),
         "rejected": trial.rejected,
         "events_per_second": len(trial) / trial.seconds,
     }
@@ -119,6 +129,12 @@ class _Contest:
         for key, (name, column) in self.rivals(events).items():
             figures[key] = {"name": name, **summary(column[events])}
         return figures
+
+
+def _hours(trial: Trial) -> list[Mask]:
+    """Events (n,) by the hour of the day, in UTC."""
+    hours = trial.stream.times_ms // _HOUR_MS % 24
+    return [hours == hour for hour in range(24)]
 
 
 def _fifths(measured: Mask) -> list[Mask]:

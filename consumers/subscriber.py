@@ -5,11 +5,14 @@ next one. Batches are a way of counting here and take no time; so a list counts 
 made by the models as they were before the batch.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
+from models.base import Floats
 from models.metrics import MISS, Ranks
 from stream.events import Decoded, Interaction
 from stream.log import OutputRecord
@@ -18,6 +21,19 @@ from stream.policy import EventPolicy, Role
 
 class _Item(msgspec.Struct):
     item_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """The lists that n users had when they came again.
+
+    `ranks` (n,) are the places of their events' items, MISS where an item was not on the list or no list was there;
+    `scores` (n, k) those of the items on it, 0 behind the last.
+    """
+
+    ranks: Ranks
+    scores: Floats
 
 
 class _Trigger(msgspec.Struct):
@@ -37,28 +53,37 @@ class Subscriber:
     ----------
     policy
         Which events are learned from, and so tested.
+    k
+        Most items of a list.
+
+    Attributes
+    ----------
+    shown
+        How many places each item had on the lists so far.
     """
 
-    def __init__(self, policy: EventPolicy) -> None:
+    def __init__(self, policy: EventPolicy, k: int) -> None:
+        self.shown = Counter[str]()
         self._policy = policy
+        self._k = k
         self._decode = msgspec.json.Decoder(_List).decode
         self._lists: dict[str, list[_Item]] = {}  # the newest of each user
 
-    def read(self, batch: Sequence[Decoded], sent: Sequence[OutputRecord]) -> Ranks:
-        """Take the lists of a batch, in order.
-
-        Returns the rank (n,) of the item of each event to learn from, in the list that its user had; MISS where it was
-        not on it, or no list was there.
-        """
+    def read(self, batch: Sequence[Decoded], sent: Sequence[OutputRecord]) -> Met:
+        """Take the lists of a batch, in order; return those that the users of its n events to learn from had."""
         events = {decoded.record.offset: decoded.events[0] for decoded in batch if decoded.events}
-        ranks = []
+        ranks: list[int] = []
+        scores: list[list[float]] = []
         for output in sent:
             assert output.value is not None
             found = self._decode(output.value)
             event = events[found.trigger.offset]
             assert isinstance(event, Interaction)
             if self._policy.judge(event.event_type, event.value).role is Role.LEARN:
-                ids = [item.item_id for item in self._lists.get(event.user_id, ())]
-                ranks.append(ids.index(event.item_id) if event.item_id in ids else MISS)
+                had = self._lists.get(event.user_id, [])
+                ids = [item.item_id for item in had]
+                ranks.append(ids.index(event.item_id) if event.item_id in ids else int(MISS))
+                scores.append([item.score for item in had] + [0.0] * (self._k - len(had)))
             self._lists[found.user_id] = found.items
-        return np.array(ranks, np.int32)
+            self.shown.update(item.item_id for item in found.items)
+        return Met(np.array(ranks, np.int32), np.array(scores, np.float32).reshape(len(ranks), self._k))

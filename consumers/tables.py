@@ -8,7 +8,7 @@ from consumers.quality import Figures, scorers
 from models.experts import NETWORK
 
 _METRICS = {"HR@10": "hr@10", "NDCG@10": "ndcg@10", "MRR": "mrr"}
-_OF_HITS = {"P@10": "precision@10", "R@10": "recall@10", "F1@10": "f1@10"}
+_OF_HITS = {"P@10": "precision@10", "F1@10": "f1@10"}
 _SIDE_BY_SIDE = ("list", "mixture", NETWORK, "best_expert", "best_floor")
 
 
@@ -18,7 +18,7 @@ def scorer_table(figures: Figures) -> Table:
     if "seeds" not in figures:
         shown = _METRICS | _OF_HITS
         rows = [(name, [f"{of_one[key]:.4f}" for key in shown.values()]) for name, of_one in scorers(figures)]
-        return _table(f"{caption}; P precision, R recall", ["scorer", *shown], rows)
+        return _table(f"{caption}; P is the precision, HR the recall too", ["scorer", *shown], rows)
     runs = figures["seeds"]
     rows = [
         (

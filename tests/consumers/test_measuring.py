@@ -94,9 +94,10 @@ def test_learning_late_is_noted_beside_the_figures(file: EventFile, tmp_path: Pa
     assert figures(plan.json_path)["update_every"] == "1h"
 
 
-def test_a_picture_is_drawn(file: EventFile, tmp_path: Path) -> None:
-    path = tmp_path / "picture.svg"
-    run(file, Plan(floors=True, picture_path=path))
+def test_a_picture_is_drawn_and_a_report_written(file: EventFile, tmp_path: Path) -> None:
+    path, report = tmp_path / "picture.svg", tmp_path / "report.html"
+    run(file, Plan(floors=True, picture_path=path, report_path=report))
+    assert "covisitation_20_both_ways" in report.read_text()
     drawn = path.read_text()
     assert drawn.startswith("<?xml")
     for word in ("walks.csv", "best floor", "short histories"):
@@ -107,6 +108,7 @@ def test_a_picture_is_drawn(file: EventFile, tmp_path: Path) -> None:
     ("plan", "sentence"),
     [
         ({"seeds": 2, "ablate": True}, "ask for one of them at a time"),
+        ({"report_path": Path("report.pdf")}, r"is \.html, and report\.pdf is not"),
         ({"picture_path": Path("picture.gif")}, r"is \.svg or \.png, and picture\.gif is neither"),
     ],
 )

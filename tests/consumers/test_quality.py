@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from models.metrics import MISS, summary
 from models.streams import Stream
 
 
-def trial(users: list[int], items: list[int], **ranks: list[int]) -> Trial:
+def trial(users: list[int], items: list[int], **ranks: list[Any]) -> Trial:
     """Ranks by scorer; those left out are misses."""
     count = len(users)
     columns = {name: ranks.get(name, [int(MISS)] * count) for name in ("shy", "bold", "mixture", "list")}
@@ -17,6 +19,9 @@ def trial(users: list[int], items: list[int], **ranks: list[int]) -> Trial:
         tuple(columns),
         np.array(list(columns.values()), np.int32).T,
         np.array(ranks.get("published", columns["list"]), np.int32),
+        np.array(ranks.get("promised", [[1.0]] * count), np.float32),
+        [f"i{item}" for item in range(max(items) + 1)],
+        np.ones(max(items) + 1, np.int64),
         rejected=0,
         seconds=2.0,
     )

@@ -1,3 +1,7 @@
+from collections import Counter
+
+import pytest
+
 from consumers.pipeline import Pipeline
 from consumers.subscriber import Subscriber
 from models.metrics import MISS
@@ -6,14 +10,14 @@ from tests.consumers.stream import DECISIONS, NOON, interactions, items, lists, 
 
 def test_an_item_is_looked_up_in_the_list_that_answered_the_users_event_before() -> None:
     one = settings()
-    pipeline, subscriber = Pipeline(one), Subscriber(one.events.policy())
+    pipeline, subscriber = Pipeline(one), Subscriber(one.events.policy(), one.publish.k)
     history = interactions(pipeline, round_robin(12))
     subscriber.read(history, pipeline.recommend(history, DECISIONS).lists)
     pipeline.learn()
 
     batch = interactions(pipeline, ["u9 b", "u8 a", "u9 c", "u9 d"], first=36)
     outputs = pipeline.recommend(batch, DECISIONS)
-    ranks = subscriber.read(batch, outputs.lists).tolist()
+    ranks = subscriber.read(batch, outputs.lists).ranks.tolist()
 
     of_nine, _, next_of_nine, _ = (items(answer) for answer in lists(outputs))
     assert ranks == [MISS, MISS, of_nine.index("c"), next_of_nine.index("d")]
@@ -21,7 +25,7 @@ def test_an_item_is_looked_up_in_the_list_that_answered_the_users_event_before()
 
 def test_what_is_not_learned_is_not_looked_up_and_has_a_list() -> None:
     one = settings(events={"types": {"dismiss": "negative"}})
-    pipeline, subscriber = Pipeline(one), Subscriber(one.events.policy())
+    pipeline, subscriber = Pipeline(one), Subscriber(one.events.policy(), one.publish.k)
     history = interactions(pipeline, round_robin(12))
     subscriber.read(history, pipeline.recommend(history, DECISIONS).lists)
     pipeline.learn()
@@ -33,4 +37,17 @@ def test_what_is_not_learned_is_not_looked_up_and_has_a_list() -> None:
     outputs = pipeline.recommend([dismissed, ignored, taken], DECISIONS)
 
     (offered, _) = (items(answer) for answer in lists(outputs))
-    assert subscriber.read([dismissed, ignored, taken], outputs.lists).tolist() == [offered.index("a")]
+    assert subscriber.read([dismissed, ignored, taken], outputs.lists).ranks.tolist() == [offered.index("a")]
+
+
+def test_scores_and_places_are_those_of_the_lists() -> None:
+    one = settings()
+    pipeline, subscriber = Pipeline(one), Subscriber(one.events.policy(), 12)
+    batch = interactions(pipeline, ["u1 a", "u1 b"])
+    outputs = pipeline.recommend(batch, DECISIONS)
+    (first, second) = lists(outputs)
+    found = subscriber.read(batch, outputs.lists).scores
+    assert found.shape == (2, 12)
+    assert not found[0].any()  # there was none before
+    assert found[1].tolist() == pytest.approx([item.score for item in first.items] + [0] * (12 - len(first.items)))
+    assert subscriber.shown == Counter(items(first) + items(second))
