@@ -25,7 +25,7 @@ KNOWN_NAMES = {
     "user": ("userid", "user", "uid", "visitorid", "customerid", "memberid", "userpseudoid", "anonymousid"),
     "item": (
         *("itemid", "item", "iid", "movieid", "productid", "trackid", "track", "songid", "song", "articleid", "newsid"),
-        *("videoid", "venueid", "poiid", "businessid", "bookid", "hotelid", "asin", "sku"),
+        *("videoid", "venueid", "poiid", "businessid", "bookid", "hotelid", "postid", "assetid", "asin", "sku"),
     ),
     "time": ("eventtime", "timestamp", "ts", "time", "eventtimestamp", "unixtime", "datetime", "date", "createdat"),
     "value": ("rating", "value", "score", "stars"),

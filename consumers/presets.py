@@ -5,7 +5,7 @@ It holds `[input.fields]` and `[events]` only. How the models learn is the same 
 
 Shop and video are the tracking plans of Segment (e-commerce and video specification); the names of Google Analytics 4
 have their roles everywhere (`stream.policy`). Those fields stand in a ``properties`` object, and the ``type`` of such a
-message says which call it was; what springtide calls the type stands in ``springtide_type`` there, so that requests and
+message says which call it was; what springtide calls the type stands in ``springtide.type`` there, so that requests and
 erasures can still be sent. The others are flat records as an application would send them.
 
 Three rules decide the roles:
@@ -26,7 +26,7 @@ _SEGMENT = {
     "event_time": "timestamp",
     "event_id": "messageId",
     "event_type": "event",
-    "type": "springtide_type",
+    "type": "springtide.type",
     "value": "",
 }
 _FLAT = {"event_time": "timestamp", "event_type": "event", "items": ""}

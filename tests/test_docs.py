@@ -30,7 +30,7 @@ from tests.models.checks import CHECKS, Check, Factory, name_of
 ROOT = Path(__file__).parent.parent
 MESSAGES = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md")])
 DEPLOYED = sorted(
     [ROOT / "docker-compose.yml", *(path for path in (ROOT / "deploy").rglob("*") if path.is_file())],
 )

@@ -1,10 +1,13 @@
+import re
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from consumers.files import EventFile
 from consumers.inspection import EXAMPLES, Finding, Inspection, inspect
 from consumers.settings import Settings
+from consumers.suspects import FAR_BEYOND, FEWEST_EVENTS, FEWEST_GAPS, RATE
 from models.sequence import SequenceConfig
 from tests.consumers.stream import NOON, settings
 
@@ -132,3 +135,21 @@ def test_values_that_are_no_numbers_are_the_decoders_to_refuse(tmp_path: Path) -
     inspection = inspected(tmp_path, f"u1,a,{NOON},4.5", f"u1,a,{NOON},good", header="user,item,ts,rating")
     assert {name: rows(one) for name, one in found(inspection, "dropped").items()} == {"wrong_type": [2]}
     assert inspection.learned == 1
+
+
+def test_every_finding_is_documented() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "cleaning.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| finding \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    named = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    source = "".join((root / "consumers" / f"{module}.py").read_text() for module in ("inspection", "suspects"))
+    by_decoder_and_cleaner = {"missing_field", "bad_id", "wrong_type", "future_time", "too_late"}
+    assert named - by_decoder_and_cleaner <= set(re.findall(r'"([a-z_]+)"', source))
+    assert set(re.findall(r'_note\("\w[\w ]*", "(\w+)"', source)) <= named
+    assert set(re.findall(r'_finding\("\w+", "(\w+)"', source)) <= named
+
+
+@pytest.mark.parametrize("number", [RATE, FAR_BEYOND, FEWEST_GAPS, FEWEST_EVENTS])
+def test_the_limits_of_the_rules_are_documented(number: int) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cleaning.md").read_text(encoding="utf-8")
+    assert f" {number} " in page
