@@ -148,11 +148,11 @@ class _Inspector:
                 finding.examples.append(Example(suspect.row + 1, suspect.user, None, None, note))
         if file.times.unreadable:
             meaning = "The time is no number and no date: write epoch milliseconds or 2026-03-01T12:00:00Z."
-            self._finding("clock", "unreadable_time", meaning).events = file.times.unreadable
+            self._texts("unreadable_time", meaning, file.times.unreadable, file.times.unread)
         unzoned = file.times.zones.get("", 0)
         if unzoned:
             meaning = "The time has no zone and is taken as UTC: hours of the day are wrong where it is local time."
-            self._finding("clock", "no_zone", meaning).events = unzoned
+            self._texts("no_zone", meaning, unzoned, file.times.unzoned)
         result.users = len(self._admission.users) + self._admission.expired_users
         result.items = len(self._admission.items) + self._admission.expired_items
         result.first, result.last = _text(self._first_ms), _text(self._last_ms)
@@ -211,6 +211,7 @@ class _Inspector:
             turns = self._admission.admit(fit)
             before, _ = self._windows.extend(turns.users, np.where(turns.learned, turns.items, -1), turns.times_ms)
             lengths = before.lengths[turns.learned]
+            learned = [one for one in fit if one.role is Role.LEARN]
             self.result.learned += len(lengths)
             for name, meaning, mask in (
                 ("empty", "The user's first event, or the first after windows.span.", lengths == 0),
@@ -223,6 +224,20 @@ class _Inspector:
             ):  # fmt: skip
                 if mask.any():
                     self._finding("windows", name, meaning).events += int(mask.sum())
+                for place in np.flatnonzero(mask)[:EXAMPLES].tolist():
+                    self._example("windows", name, meaning, learned[place], f"{lengths[place]} events in it")
+
+    def _texts(self, name: str, meaning: str, count: int, texts: list[tuple[int, str]]) -> None:
+        finding = self._finding("clock", name, meaning)
+        finding.events = count
+        finding.examples = [Example(row + 1, None, None, text) for row, text in texts[:EXAMPLES]]
+
+    def _example(self, group: str, name: str, meaning: str, one: Accepted, note: str) -> None:
+        finding, event = self._finding(group, name, meaning), one.event
+        assert isinstance(event, Interaction)
+        if len(finding.examples) < EXAMPLES:
+            row = one.decoded.record.offset + 1
+            finding.examples.append(Example(row, event.user_id, event.item_id, _text(event.event_time_ms), note))
 
     def _finding(self, group: str, name: str, meaning: str) -> Finding:
         return self._found.setdefault((group, name), Finding(group, name, meaning))

@@ -23,6 +23,7 @@ UNITS = {0.001: "seconds", 1: "milliseconds", 1_000: "microseconds", 1_000_000: 
 
 _EARLIEST = 10**11  # as milliseconds 1973-03-03, as seconds the year 5138
 _LATEST = 2.0**62  # of what is counted in milliseconds or less
+_EXAMPLES = 3
 _ZONE = r"\d(?P<zone>[Zz]|[+-]\d\d:?\d\d)$"
 
 
@@ -37,12 +38,17 @@ class TimeColumn:
         How many texts have which zone, as it is written; ``""`` for none. Counted by `lenient` only.
     unreadable
         How many texts `lenient` could not read.
+    unread, unzoned
+        The first few of these, and of the texts without a zone: row from 0 on, and text.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.unit = ""
         self.zones: Counter[str] = Counter()
         self.unreadable = 0
+        self.unread: list[tuple[int, str]] = []
+        self.unzoned: list[tuple[int, str]] = []
+        self._rows = 0
         self._where = f"Column {name} of {path}"
         self._per_ms: int | float | None = None
 
@@ -77,22 +83,25 @@ class TimeColumn:
         given = column.filter(there)
         times = np.full(len(column), NO_TIME, np.int64)
         places = np.flatnonzero(there.to_numpy(zero_copy_only=False))
-        if not len(places):
-            return times
-        try:
-            times[places] = self.epoch_ms(given)
-        except FileFormatError:
-            times[places] = [self._one(given.slice(n, 1)) for n in range(len(given))]
-        read = times[places] != NO_TIME
-        self.unreadable += int((~read).sum())
-        if _is_text(column):
-            texts = given.filter(pa.array(read))
-            texts = texts.filter(
-                pc.match_substring(texts, "-")
-            )  # of all that is a time, dates have one, numbers do not
-            zones = pc.fill_null(pc.struct_field(pc.extract_regex(texts, _ZONE), "zone"), "")
-            self.zones.update({pair["values"]: pair["counts"] for pair in pc.value_counts(zones).to_pylist()})
+        if len(places):
+            try:
+                times[places] = self.epoch_ms(given)
+            except FileFormatError:
+                times[places] = [self._one(given.slice(n, 1)) for n in range(len(given))]
+            self._notice(given, self._rows + places, times[places] != NO_TIME)
+        self._rows += len(column)
         return times
+
+    def _notice(self, given: pa.ChunkedArray, rows: npt.NDArray[np.int64], read: npt.NDArray[np.bool_]) -> None:
+        """Count what could not be read, and zones; of all that is a time, dates have a dash, and numbers have none."""
+        self.unreadable += int((~read).sum())
+        _remember(self.unread, given, rows, ~read)
+        if _is_text(given):
+            dated = read & np.asarray(pc.match_substring(given, "-"))
+            zones = pc.fill_null(pc.struct_field(pc.extract_regex(given, _ZONE), "zone"), "")
+            counts = pc.value_counts(zones.filter(pa.array(dated))).to_pylist()
+            self.zones.update({pair["values"]: pair["counts"] for pair in counts})
+            _remember(self.unzoned, given, rows, dated & np.asarray(pc.equal(zones, "")))
 
     def _one(self, cell: pa.ChunkedArray) -> int:
         try:
@@ -120,3 +129,13 @@ def first_cast(column: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.Chun
 
 def _is_text(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def _remember(
+    examples: list[tuple[int, str]],
+    cells: pa.ChunkedArray,
+    rows: npt.NDArray[np.int64],
+    mask: npt.NDArray[np.bool_],
+) -> None:
+    for place in np.flatnonzero(mask)[: _EXAMPLES - len(examples)].tolist():
+        examples.append((int(rows[place]), str(cells[place].as_py())))

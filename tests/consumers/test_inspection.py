@@ -47,7 +47,8 @@ def test_what_would_be_dropped_is_told_by_reason_and_row(tmp_path: Path) -> None
         **{"missing_field": [3, 4, 5], "duplicate": [2], "future_time": [7], "impossible_time": [8], "bad_id": [9]},
     }
     assert dropped["missing_field"].events == 4
-    assert found(inspection, "clock")["unreadable_time"].events == 1
+    (unreadable,) = found(inspection, "clock")["unreadable_time"].examples
+    assert (unreadable.row, unreadable.time) == (6, "soon")
     assert (inspection.events, inspection.learned, inspection.users, inspection.items) == (10, 2, 2, 2)
 
 
@@ -90,7 +91,7 @@ def test_times_in_another_unit_and_without_zone_and_dates_are_noticed(tmp_path: 
     assert found(seconds, "dropped")["impossible_time"].events == 2
     texts = inspected(tmp_path, "u1,a,2026-03-01", "u1,a,2026-03-01T01:00:00+01:00", header="user,item,ts")
     assert texts.zones == {"": 1, "+01:00": 1}
-    assert found(texts, "clock")["no_zone"].events == 1
+    assert (found(texts, "clock")["no_zone"].events, rows(found(texts, "clock")["no_zone"])) == (1, [1])
     assert rows(found(texts, "clock")["midnight"]) == [1, 2]
 
 
@@ -99,6 +100,10 @@ def test_windows_are_counted_as_the_network_finds_them(tmp_path: Path) -> None:
     lines = [f"u1,i{n},{NOON - 1_000 * (40 - n)}" for n in range(40)]
     inspection = inspected(tmp_path, *lines, header="user,item,ts", given=settings(windows={"length": 30}))
     windows = {name: one.events for name, one in found(inspection, "windows").items()}
+    assert [example.note for example in found(inspection, "windows")["padded"].examples] == [
+        f"{length} events in it" for length in (1, 2, 3)
+    ]
+    assert rows(found(inspection, "windows")["full"]) == [31, 32, 33]
     assert windows == {"empty": 1, "padded": read - 1, "truncated": 40 - read - 1, "full": 10}
 
 

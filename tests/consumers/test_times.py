@@ -24,6 +24,9 @@ def test_what_is_no_time_is_left_out_and_counted(times: TimeColumn) -> None:
     assert times.unreadable == 1
     assert times.zones == {"Z": 1, "": 1, "+01:00": 1}
     assert times.unit == ""
+    assert (times.unread, times.unzoned) == ([(2, "soon")], [(3, "2026-03-01 12:00")])
+    times.lenient(column("later", "2026-03-01T12:00:00Z"))
+    assert times.unread[1:] == [(5, "later")]  # rows go on from block to block
 
 
 def test_numbers_have_a_unit_and_no_zone(times: TimeColumn) -> None:
