@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from stream.guard import Guarded
 from tests.deploy.conftest import DEPLOY
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _STOP_WITHIN_S = 20.0
 _LOOK_EVERY_S = 0.2
 
