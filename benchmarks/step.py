@@ -2,6 +2,9 @@
 
 ``python -m benchmarks.step PICTURE`` lets events come at a calm rate, then at one beyond what a recommender that trains
 on every event can do, then at the calm rate again, and draws lag and training share over time.
+
+With ``--simulate`` there is no recommender: the controller decides for a queue whose speed is given, which shows the
+rules and no machine.
 """
 
 import tempfile
@@ -23,7 +26,8 @@ from consumers.figures import Figures
 from consumers.files import EventFile, by_time
 from consumers.replay import Pace, Replay
 from consumers.reporting import start_broker
-from consumers.settings import Settings
+from consumers.settings import Batch, Settings
+from consumers.shedding import TrainingShare
 from consumers.synthetic import synthetic
 from stream.topics import ensure_topics
 
@@ -52,9 +56,15 @@ def main(
     calm: Annotated[float, typer.Option(help="Events a second before and after.")] = 200,
     load: Annotated[float, typer.Option(help="Events a second in between.")] = 1_000,
     warm_up: Annotated[int, typer.Option(help="Events learned before.")] = 20_000,
+    simulate: Annotated[
+        tuple[float, float] | None, typer.Option(help="Events a second with all trained on, and with none.")
+    ] = None,
 ) -> None:
     """Show what the controller does under a load step."""
     phases = (Phase(calm, 15), Phase(load, 30), Phase(calm, 45))
+    if simulate is not None:
+        draw(simulated(phases, *simulate), phases, picture)
+        return
     count = round(sum(phase.rate * phase.seconds for phase in phases))
     base, console = Settings(), Console(soft_wrap=True)
     stream = synthetic(warm_up + count) if file is None else by_time(EventFile(file, limit=warm_up + count))
@@ -72,6 +82,21 @@ def main(
     lags = [look.lag_records for look in looks]
     shares = [look.training_share for look in looks]
     console.print(f"lag at most {max(lags):,.0f} records, {lags[-1]:,.0f} at the end; share at least {min(shares):.2f}")
+
+
+def simulated(phases: Sequence[Phase], with_all: float, with_none: float) -> list[Look]:
+    """Let the controller decide for a queue, once a second.
+
+    An event takes ``1 / with_none`` seconds, and what is missing to ``1 / with_all`` by the share that is trained on.
+    """
+    share, backlog, looks = TrainingShare(1.0, Batch().max_records), 0.0, list[Look]()
+    for phase in phases:
+        for _ in range(round(phase.seconds)):
+            speed = 1 / (1 / with_none + share.now * (1 / with_all - 1 / with_none))
+            backlog = max(backlog + phase.rate - speed, 0.0)
+            share.observe(round(backlog))
+            looks.append(Look(float(len(looks)), backlog, share.now))
+    return looks
 
 
 def _looks(settings: Settings, messages: Messages, warm_up: int, phases: Sequence[Phase], folder: Path) -> list[Look]:
@@ -102,7 +127,13 @@ def _send(settings: Settings, messages: Messages, start: int, phases: Sequence[P
 def draw(looks: Sequence[Look], phases: Sequence[Phase], path: Path) -> None:
     """Draw lag and training share over time."""
     with mpl.rc_context(
-        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "springtide"}
+        {
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "svg.hashsalt": "springtide",
+            "svg.fonttype": "none",
+        }
     ):
         figure = Figure(figsize=(9, 4.2), layout="constrained")
         lag, share = figure.subplots(2, 1, sharex=True)
