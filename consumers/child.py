@@ -20,7 +20,6 @@ from consumers.settings import ENVIRONMENT_PREFIX, Settings
 from stream.errors import SpringtideError
 from stream.guard import Guarded
 
-_READY_WITHIN_S = 180.0
 _STOP_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.1
 _ANSWER_WITHIN_S = 10.0
@@ -44,20 +43,14 @@ class Child:
         self._process: Guarded | None = None
 
     def start(self) -> Self:
-        """Start it and return when it is ready; SpringtideError with its own sentence when it ends instead."""
+        """Start it and return when it leads; SpringtideError with its own sentence when it ends instead."""
         self._config.write_text(to_toml(self._settings), encoding="utf-8")
         # The file holds what the environment said already, and what was changed since.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
         command = (sys.executable, "-m", "consumers.cli", "run", "--config", str(self._config))
         with self._log.open("ab") as log:
             self._process = Guarded(command, log, environment)
-        deadline = time.monotonic() + _READY_WITHIN_S
-        while self._get("/readyz") != f"{Role.LEADER}\n":
-            if time.monotonic() > deadline:
-                message = (
-                    f"The recommender is not ready after {_READY_WITHIN_S:.0f} s; it last said: {self._last_line()}"
-                )
-                raise SpringtideError(message)
+        while self._get("/readyz") != f"{Role.LEADER}\n":  # at a first start all is compiled, which may take minutes
             self.check()
             time.sleep(_LOOK_EVERY_S)
         return self

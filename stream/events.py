@@ -220,7 +220,13 @@ class Decoder:
                 "give epoch milliseconds or RFC 3339."
             )
             raise MessageError(reason="impossible_time", message=sentence)
-        if record.timestamp_ms >= 0 and time_ms > record.timestamp_ms + self._max_ahead_ms:
+        if record.timestamp_ms < 0:  # then any time could be true, and one in 2099 would make all others late
+            sentence = (
+                "The record has no timestamp, by which its event time is judged: let the producer stamp its records, "
+                "or set message.timestamp.type=LogAppendTime on the topic."
+            )
+            raise MessageError(reason="no_timestamp", message=sentence)
+        if time_ms > record.timestamp_ms + self._max_ahead_ms:
             sentence = (
                 f"`{self._names.event_time}` is {time_ms - record.timestamp_ms} ms ahead of the record's own "
                 f"timestamp; the limit is {self._max_ahead_ms} ms."

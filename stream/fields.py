@@ -113,14 +113,24 @@ def _grow(tree: dict[str, Any]) -> tuple[type[Struct], dict[str, str]]:
     members: list[Any] = []
     rename: dict[str, str] = {}
     places: dict[str, str] = {}
+    branches: dict[str, type[Struct]] = {}
     for number, (name, kind) in enumerate(tree.items()):
         attribute = f"field_{number}"  # names in messages need not be identifiers
         rename[attribute] = name
         if isinstance(kind, dict):
             nested, inner = _grow(kind)
-            members.append((attribute, nested, msgspec.field(default_factory=nested)))
+            members.append((attribute, nested | None, None))
+            branches[attribute] = nested
             places |= {f"{name}.{path}": f"{attribute}.{place}" for path, place in inner.items()}
         else:
             members.append((attribute, kind, None))
             places[name] = attribute
-    return msgspec.defstruct("Wire", members, bases=(_Wire,), frozen=True, rename=rename), places
+
+    def fill(wire: Struct) -> None:
+        for attribute, nested in branches.items():
+            if getattr(wire, attribute) is None:  # absent or null: then all that is in it is absent
+                msgspec.structs.force_setattr(wire, attribute, nested())
+
+    namespace = {"__post_init__": fill} if branches else {}
+    wire = msgspec.defstruct("Wire", members, bases=(_Wire,), namespace=namespace, frozen=True, rename=rename)
+    return wire, places

@@ -228,7 +228,10 @@ class KafkaLog(Log):
                 return int(written.get(timeout=0).offset)
             except KafkaError as error:
                 if any(isinstance(cause, _REFUSED) for cause in (error, error.__cause__, *error.args)):
-                    message = "Another process leads this task now, and the broker has refused this one's transaction."
+                    message = (
+                        "The broker has refused this transaction: the lease went to another process, or expired while "
+                        "this one was too slow to renew it."
+                    )
                     raise LeaseLostError(message) from error
                 message = (
                     f"The outcome of a Kafka transaction is not known ({type(error).__name__}: {error}): "

@@ -117,7 +117,7 @@ class Lease:
             while self._holds() and not self._stable() and time.monotonic() < deadline:
                 self._poll(_WAIT_MS)
         if not (self._holds() and self._stable()):
-            message = "Another process leads this task now: start this one again, and it will stand by."
+            message = "The lease is lost: another process leads this task now, or this one was too slow to renew it."
             raise LeaseLostError(message)
         self.metadata = self._consumer.group_metadata()
 

@@ -203,7 +203,7 @@ class MemoryLog(Log):
 
     def _require_lease(self) -> None:
         if self._broker.leader is not self:
-            message = "Another process leads this task now: start this one again, and it will stand by."
+            message = "The lease is lost: another process leads this task now, or this one was too slow to renew it."
             raise LeaseLostError(message)
 
 

@@ -146,6 +146,8 @@ def test_a_huge_gradient_moves_no_weight_far() -> None:
     assert expert.skipped == 0
     one, other = (state["weights"].astype(float) for state in (before, weights(expert)))
     assert 0 < np.abs(one - other).max() < 10 * TRAINING.network_rate
+    moments = expert.state()["second_moments"].astype(float)
+    assert np.sqrt(moments).max() <= TRAINING.largest_gradient, "it was not clipped: all later steps would be tiny"
 
 
 def test_a_large_catalogue_is_touched_in_a_few_rows_only() -> None:

@@ -122,7 +122,10 @@ def test_a_time_may_be_a_little_ahead_of_the_record() -> None:
 
     assert at(NOON + 1_000, NOON) is None
     assert at(NOON + 1_001, NOON) == "future_time"
-    assert at(NOON + 1_001, -1) is None  # the log gave no timestamp
+
+
+def test_without_a_timestamp_of_the_record_no_time_is_believed() -> None:
+    assert reason(Decoder().decode(record(interaction(event_time=NOON), timestamp_ms=-1))) == "no_timestamp"
 
 
 @pytest.mark.parametrize("bad", poison(), ids=lambda bad: bad.name)

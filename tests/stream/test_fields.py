@@ -14,6 +14,13 @@ def test_the_getter_follows_the_map_and_fills_with_none() -> None:
     assert getter(message) == ("u1", "i1", None, None, None, None, 2.0, None, None, None, "s", None)
 
 
+@pytest.mark.parametrize("inner", ["", ',"product":null', ',"product":{}', ',"product":{"id":null}'])
+def test_what_is_in_a_parent_that_is_null_is_absent_too(inner: str) -> None:
+    wire, getter = wire_type(FieldMap(item_id="product.id", value="product.price.net"), integer_ids=False)
+    message = msgspec.json.decode(f'{{"user_id":"u1"{inner}}}', type=wire)
+    assert getter(message) == ("u1", *[None] * 11)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
