@@ -276,6 +276,7 @@ def dlq_replay(
 @app.command()
 def audit(
     config: Config = None,
+    preset: Preset = None,
     begin: Annotated[
         Path | None, typer.Option("--from", help="Begin at this snapshot.", show_default="the oldest in state.dir")
     ] = None,
@@ -284,7 +285,7 @@ def audit(
     """Follow the journal from an old snapshot to the newest one, and compare the states; changes nothing."""
     from consumers.audit import audit as run_audit
 
-    run_audit(_settings(config), begin, as_json=json, console=Console())
+    run_audit(_settings(config, preset), begin, as_json=json, console=Console())
 
 
 @app.command()
