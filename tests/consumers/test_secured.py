@@ -2,8 +2,8 @@
 
 import json
 import re
+import signal
 import socket
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ import tomli_w
 from kafka import KafkaProducer
 
 from consumers.child import Child
+from consumers.cli import main
 from consumers.configuration import load, to_toml
 from consumers.settings import Settings
 from consumers.tail import subscribe
@@ -107,17 +108,27 @@ def test_the_password_is_not_among_the_effective_settings(secure: SecureBroker, 
     ],
 )
 def test_what_is_set_wrongly_is_said_in_one_sentence(
-    secure: SecureBroker, tmp_path: Path, wrong: dict[str, str | None], code: int, sentence: str
+    secure: SecureBroker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wrong: dict[str, str | None],
+    code: int,
+    sentence: str,
 ) -> None:
     written = to_toml(settings(secure, tmp_path)).splitlines(keepends=True)
     for key, value in wrong.items():
         (place,) = (place for place, line in enumerate(written) if line.startswith(f"{key} = "))
         written[place] = f'{key} = "{value or "none"}"\n'
     (tmp_path / "springtide.toml").write_text("".join(written), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["springtide", "run"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
 
-    command = [sys.executable, "-m", "consumers.cli", "run"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    with pytest.raises(SystemExit) as ended:
+        main()
 
-    assert ended.returncode == code
-    assert sentence in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    said = capsys.readouterr().err
+    assert ended.value.code == code
+    assert sentence in said
+    assert said.count("\n") == 1
