@@ -1,13 +1,19 @@
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
+from consumers import gate
 from consumers.configuration import load, to_toml
+from consumers.files import EventBatch
 from consumers.presets import PRESETS, beneath
 from consumers.settings import Settings
 from stream.errors import SettingsError
+from stream.events import Interaction
+from stream.log import Record
 from stream.policy import Role
+from tests.consumers.stream import NOON
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +93,12 @@ def test_laying_beneath_changes_neither() -> None:
     assert (together["input"]["topic"], together["input"]["fields"]["item_id"]) == ("plays", "track_id")
     assert values == {"input": {"topic": "plays"}}
     assert "topic" not in PRESETS["music"]["input"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_files_that_are_sent_with_a_preset_are_read_with_it(name: str) -> None:
+    settings = load(preset=name)
+    batch = EventBatch(np.arange(1), ["u1"], ["i1"], np.array([NOON]), types=["Product Viewed"], ids=["e1"])
+    (message,) = batch.messages(settings.input.fields.field_map())
+    decoded = gate.decoder(settings).decode(Record("interactions", 0, 0, NOON, None, message))
+    assert decoded.events == (Interaction("e1", "u1", "i1", NOON, "Product Viewed"),)
