@@ -223,5 +223,20 @@ def test_a_partition_without_a_leader_is_named() -> None:
         Connection("127.0.0.1:9").reaching(),
     ):
         raise KeyError(KafkaPartition("in", 3))  # as the client does when it asks for offsets
-    with pytest.raises(KeyError), Connection("127.0.0.1:9").reaching():
-        raise KeyError("something else")
+    missing = "something else"
+    with pytest.raises(KeyError, match=missing), Connection("127.0.0.1:9").reaching():
+        raise KeyError(missing)
+
+
+def test_a_client_that_brings_nothing_while_records_wait_is_noticed(
+    connection: Connection, topics: TaskTopics, log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_STALL_LOOK_S", "_STALL_S"):
+        monkeypatch.setattr(f"stream.kafka.{name}", 0.0)
+    source = TopicPartition(topics.input.name, 0)
+    log.seek({source: 0})
+    assert [log.poll(1) for _ in range(3)] == [[], [], []], "nothing waits"
+    monkeypatch.setattr(log._inputs, "poll", lambda **_: {})
+    _produce(connection, source.topic, b"waits")
+    with pytest.raises(LogError, match=f"Records wait in {source.topic} partition 0"):
+        _poll_until(log, 1)
