@@ -119,9 +119,14 @@ def run(
     ] = False,
 ) -> None:
     """Read interactions, learn, and publish lists, until Ctrl-C."""
+    from stream.topics import ensure_topics
+
+    settings = _settings(config, preset)
+    topics = ensure_topics(settings.kafka.connection(), settings.topics())  # before all that takes seconds to load
+
     from consumers.service import run as run_service
 
-    run_service(_settings(config, preset), rebuild=rebuild)
+    run_service(settings, topics, rebuild=rebuild)
 
 
 @app.command()

@@ -47,7 +47,7 @@ from stream.errors import CommitInDoubtError, LeaseLostError, ModelError
 from stream.events import Decoded
 from stream.kafka import KafkaLog
 from stream.log import Offsets, Ranges
-from stream.topics import TaskTopics, ensure_topics
+from stream.topics import TaskTopics
 
 _log = logging.getLogger(__name__)
 
@@ -404,10 +404,12 @@ def task_on_kafka(settings: Settings, topics: TaskTopics, scorers: Sequence[str]
     return Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
 
 
-def run(settings: Settings, *, rebuild: bool = False) -> None:
-    """Lead a task on Kafka, or stand by, until SIGINT or SIGTERM; what goes wrong is raised as one sentence."""
+def run(settings: Settings, topics: TaskTopics, *, rebuild: bool = False) -> None:
+    """Lead a task on Kafka, or stand by, until SIGINT or SIGTERM; what goes wrong is raised as one sentence.
+
+    `topics` are those of the settings, as they are.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    topics = ensure_topics(settings.kafka.connection(), settings.topics())
     rehearsed = Pipeline(settings)
     scorers = rehearsed.recommender.scorers
     name = settings.application.name

@@ -158,6 +158,7 @@ def ensure_topics(connection: Connection, topics: TaskTopics, create: bool = Tru
                 f"cleanup.policy={missing[0].configs()['cleanup.policy']}, or run springtide topics --create."
             )
             raise TopicError(message)
+        check_topics(TaskTopics(*(found.get(spec.name, spec) for spec in wanted.all())))  # before anything is made
         _create(admin, missing)
         found = existing_topics(admin, names)
         real = TaskTopics(*(found[name] for name in names))

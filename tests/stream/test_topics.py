@@ -50,8 +50,11 @@ def test_nothing_is_made_when_that_is_not_allowed(connection: Connection, prefix
 
 def test_a_wrong_partition_count_on_the_broker_is_refused(connection: Connection, prefix: str) -> None:
     _create(connection, f"{prefix}out", 5, cleanup_policy="compact,delete")
+    table = task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 3)
     with pytest.raises(TopicError, match=r"has 5 partitions and the input .* has 3: give both the same"):
-        ensure_topics(connection, task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 3))
+        ensure_topics(connection, table)
+    with connection.admin() as admin:
+        assert set(existing_topics(admin, [spec.name for spec in table.all()])) == {f"{prefix}out"}, "nothing was made"
 
 
 TABLE = task_topics("app", "in", "out", 2)
