@@ -26,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_WIDE = 160
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file.", show_default="./springtide.toml, where there is one"),
@@ -73,6 +75,11 @@ def springtide(
     """Recommend from a stream and learn from it: Kafka in, learned lists out, exactly once."""
 
 
+def _console() -> Console:
+    """Where to show things: as wide as the terminal, and wide enough for whole names where there is none."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDE)
+
+
 def _settings(config: Path | None, preset: str | None = None) -> "Settings":
     from consumers.configuration import load
 
@@ -94,7 +101,7 @@ def demo(
     from consumers.files import EventFile, parse_columns
 
     played = None if file is None else EventFile(file, parse_columns(columns), events)
-    run_demo(played, events=events, rate=rate, seed=seed, console=Console())
+    run_demo(played, events=events, rate=rate, seed=seed, console=_console())
 
 
 @app.command()
@@ -107,7 +114,7 @@ def broker(
     """Run an embedded Apache Kafka until Ctrl-C."""
     from consumers.reporting import serve_broker
 
-    serve_broker(data, port, Console())
+    serve_broker(data, port, _console())
 
 
 @app.command()
@@ -156,7 +163,7 @@ def replay(
     from consumers.replay import Pace, replay_file
 
     events = EventFile(file, parse_columns(columns), limit)
-    replay_file(_settings(config, preset), events, Pace(rate, speed), ids=ids, sort=sort, console=Console())
+    replay_file(_settings(config, preset), events, Pace(rate, speed), ids=ids, sort=sort, console=_console())
 
 
 @app.command()
@@ -169,7 +176,7 @@ def tail(
     """Watch the lists that go out, until Ctrl-C."""
     from consumers.tail import tail as show
 
-    show(_settings(config), user=user, from_start=from_start, as_json=json, console=Console())
+    show(_settings(config), user=user, from_start=from_start, as_json=json, console=_console())
 
 
 @app.command()
@@ -216,7 +223,7 @@ def backtest(
     plan = Plan(batch, variant, floors, seeds, ablate, json, plot, report)
     events = EventFile(file, parse_columns(columns), limit)
     settings = _settings(config, preset).with_overrides(repeats="never" if unseen else None, seed=seed)
-    measure(settings, events, plan, Console())
+    measure(settings, events, plan, _console())
 
 
 @app.command()
@@ -235,7 +242,7 @@ def clean(
     from consumers.inspecting import clean as inspect_file
 
     events = EventFile(file, parse_columns(columns), limit, lenient=True)
-    inspect_file(_settings(config, preset), events, time.time_ns() // 1_000_000, json, Console())
+    inspect_file(_settings(config, preset), events, time.time_ns() // 1_000_000, json, _console())
 
 
 @app.command()
@@ -246,7 +253,7 @@ def topics(
     """Check the topics of the task, and show them as they are."""
     from consumers.reporting import report_topics
 
-    report_topics(_settings(config), create=create, console=Console())
+    report_topics(_settings(config), create=create, console=_console())
 
 
 dlq = typer.Typer(no_args_is_help=True)
@@ -261,7 +268,7 @@ def dlq_list(
     """Show the dead letters by reason: how many, since when, and which were sent again."""
     from consumers.dlq import list_dead_letters
 
-    list_dead_letters(_settings(config), as_json=json, console=Console())
+    list_dead_letters(_settings(config), as_json=json, console=_console())
 
 
 @dlq.command("replay")
@@ -275,7 +282,7 @@ def dlq_replay(
     """Send dead letters to the input topic again, each once, after what was wrong is mended."""
     from consumers.dlq import replay_dead_letters
 
-    replay_dead_letters(_settings(config), reason or (), dry_run=dry_run, console=Console())
+    replay_dead_letters(_settings(config), reason or (), dry_run=dry_run, console=_console())
 
 
 @app.command()
@@ -290,7 +297,7 @@ def audit(
     """Follow the journal from an old snapshot to the newest one, and compare the states; changes nothing."""
     from consumers.audit import audit as run_audit
 
-    run_audit(_settings(config, preset), begin, as_json=json, console=Console())
+    run_audit(_settings(config, preset), begin, as_json=json, console=_console())
 
 
 @app.command()
@@ -298,7 +305,7 @@ def reset(config: Config = None) -> None:
     """Set the committed offsets to where the journal ends, where somebody has moved them."""
     from consumers.resetting import reset as run_reset
 
-    run_reset(_settings(config), Console())
+    run_reset(_settings(config), _console())
 
 
 @app.command()

@@ -68,7 +68,6 @@ class Site:
         self._live = live
         self._role = role
         folder = files("consumers") / "page"
-        folder = files("consumers") / "page"
         shipped = {
             path: Answer(200, kind, (folder / name).read_bytes(), _GUARDED) for path, (name, kind) in _FILES.items()
         }
