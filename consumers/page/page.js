@@ -12,7 +12,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 const whole = (value) => number.format(Math.round(value));
-const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
 const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 
 function duration(seconds) {
@@ -90,7 +90,7 @@ function showTiles(now) {
   const lagS = traffic.lag_s.at(-1) ?? 0;
   const rate = now.events_per_s;
   tile("rate", rate === null ? "–" : whole(rate), `${whole(totals.events)} events, ${whole(totals.lists)} lists since the start`);
-  tile("lag", lag === undefined ? "–" : `${whole(lag)} records`, lag ? `the oldest came ${duration(lagS)} ago` : lag === 0 ? "nothing waits" : "", lagS > BEHIND_S ? "warn" : "");
+  tile("lag", lag === undefined ? "–" : whole(lag), lag ? `the oldest came ${duration(lagS)} ago` : lag === 0 ? "nothing waits" : "", lagS > BEHIND_S ? "warn" : "");
   tile("latency", p99 === null ? "–" : duration(p99), p50 === null ? "" : `p50 ${duration(p50)}; from event to committed list, last minute`);
   const reasons = Object.entries(now.dead_letters).sort((a, b) => b[1] - a[1]);
   const share = totals.dead_letters / Math.max(totals.events, 1);
@@ -140,7 +140,7 @@ function showNow(now) {
 
 // -- quality ---------------------------------------------------------------------------------------------------------
 
-const CHART = { width: 720, height: 380, left: 46, right: 8, top: 10, bottom: 30 };
+const CHART = { width: 720, height: 560, left: 46, right: 8, top: 10, bottom: 30 };
 let quality = null;
 let pointedAt = null;
 

@@ -63,7 +63,9 @@ def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
             event = {"user_id": user, "item_id": item, "event_time": NOON + number * MINUTE}
             producer.send(settings.input.topic, value=json.dumps(event).encode(), timestamp_ms=NOON + number * MINUTE)
         producer.send(settings.input.topic, value=b"<b>not json</b>")
-    with Child(settings, tmp_path_factory.mktemp("child")) as child:
+    folder = tmp_path_factory.mktemp("child")
+    with Child(settings, folder) as child:
+        assert f"Live page, metrics and health: {child.url}" in (folder / "run.log").read_text(encoding="utf-8")
         yield child
 
 
@@ -98,7 +100,7 @@ def _patience() -> None:
 def test_it_says_how_the_service_does(page: Page) -> None:
     expect(page.locator("#standing")).to_have_text("Leads, and keeps up")
     expect(page.locator("#rate p")).to_have_text("121 events, 120 lists since the start")
-    expect(page.locator("#lag strong")).to_have_text("0 records")
+    expect(page.locator("#lag strong")).to_have_text("0")
     expect(page.locator("#latency strong")).to_have_text(re.compile(r"^\d"))
     expect(page.locator("#dead strong")).to_have_text("1")
     expect(page.locator("#dead p")).to_contain_text("bad_json 1")
@@ -199,7 +201,7 @@ def test_each_standing_has_its_words(
 def test_who_is_behind_says_by_how_much(told: Told, told_page: Page) -> None:
     told.view.behind(5_000, NOON - 90_000, NOON)
     expect(told_page.locator("#standing")).to_have_text("Leads, and is 2 min behind")
-    expect(told_page.locator("#lag strong")).to_have_text("5,000 records")
+    expect(told_page.locator("#lag strong")).to_have_text("5,000")
     expect(told_page.locator("#lag")).to_have_attribute("data-state", "warn")
 
 
