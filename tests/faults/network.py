@@ -25,8 +25,7 @@ def lost_answers(world: World, chance: random.Random, iterations: int) -> Iterat
             member.wait_for("leader")
             for number in range(start, start + count):
                 _lose_one(trial, chance, swallow=number % _SWALLOWED_ONE_IN == _SWALLOWED_ONE_IN - 1)
-                member = trial.lives(member)
-                trial.wait(trial.caught_up)
+                member = trial.settled(member)
                 if number < start + count - 1:
                     yield Tally()
             yield trial.finish(member)
@@ -67,7 +66,7 @@ def black_hole(world: World, chance: random.Random, rounds: int, seconds: float,
                     grown = max(grown, _resident_bytes(member) - before)
             assert grown < _GROWTH_BYTES, f"it has grown by {grown} bytes"
             world.broker.proxy.clear()
-            yield trial.finish(trial.lives(member))
+            yield trial.finish(trial.settled(trial.lives(member)))
 
 
 def a_minute_of_silence(world: World, chance: random.Random, rounds: int) -> Iterator[Tally]:

@@ -5,8 +5,9 @@ journal holds. Two things are checked without the journal's word: that its range
 exactly once, and that a reader of committed records met an answer for every record that was sent, and met it once.
 """
 
+import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -18,8 +19,10 @@ from stream.clock import merge
 from stream.dead_letters import PREFIX
 from stream.events import Erase
 from stream.journal import JournalRecord
-from stream.log import OutputRecord, Record
+from stream.log import OutputRecord, Record, TopicPartition
 from stream.recommendations import RECEIPT_HEADER, rec_id
+
+ONE_AT_A_TIME = threading.Lock()  # the random numbers of PyTorch are one stream for all threads of a process
 
 Place = tuple[int, int]
 """Partition and offset of an input record."""
@@ -58,7 +61,14 @@ def one_pass(
     """Give the input of the newest epoch to an empty pipeline, as the journal says; outputs of batches `since` one."""
     at = {(record.source, record.offset): record for record in inputs}
     records = [record for record in records if record.epoch == records[-1].epoch]
-    passed = Passed(make(records[-1].epoch), [], set())
+    with ONE_AT_A_TIME:
+        return _pass(make(records[-1].epoch), at, records, since)
+
+
+def _pass(
+    pipeline: Pipeline, at: Mapping[tuple[TopicPartition, int], Record], records: Sequence[JournalRecord], since: int
+) -> Passed:
+    passed = Passed(pipeline, [], set())
     for number, record in enumerate(records):
         batch = [
             passed.pipeline.decoder.decode(at[source, offset])

@@ -12,7 +12,7 @@ from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
 from stream.snapshots import state_hash
 from tests.faults.child import task
-from tests.faults.oracle import Tally
+from tests.faults.oracle import ONE_AT_A_TIME, Tally
 from tests.faults.trial import Trial, World
 
 _SIZES = (1, 7, 500)
@@ -49,5 +49,5 @@ def _followed(trial: Trial, sip: int) -> str:
     settings = trial.settings
     nowhere = settings.model_copy(update={"state": settings.state.model_copy(update={"dir": trial.folder / "none"})})
     log = KafkaLog(connection, settings.application.name, trial.topics)
-    with closing(log), closing(Follower(task(log, nowhere))) as follower:
+    with ONE_AT_A_TIME, closing(log), closing(Follower(task(log, nowhere))) as follower:
         return state_hash(follower.finish().pipeline.state())

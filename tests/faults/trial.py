@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +11,7 @@ from itertools import count, islice
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from signal import SIGKILL
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -19,6 +21,7 @@ from kafka.structs import TopicPartition as KafkaPartition
 
 from consumers.settings import Settings
 from stream import snapshots
+from stream.errors import CommitInDoubtError, LogError
 from stream.kafka_clients import Connection
 from stream.kafka_headers import HeaderName
 from stream.kafka_reader import RangeReader
@@ -33,6 +36,7 @@ from tests.faults.reader import Reader
 from tests.faults.stream import PARTITIONS, Sent, walk
 
 _names = count()
+_AGAIN = {LogError.exit_code, CommitInDoubtError.exit_code, -SIGKILL}  # of what a restart mends
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,24 @@ class Trial:
         return self._members[-1]
 
     def lives(self, member: Member) -> Member:
-        """Return the process, or a new one that leads where it has ended."""
-        if not member.listen(0):
-            member = self.start()
-            member.wait_for("leader")
+        """Return the process, or a new one that leads where it has ended as a supervisor may start it again."""
+        if member.listen(0):
+            return member
+        if (code := member.end()) not in _AGAIN:
+            message = f"A process ended with {code}: {member.sentence}"
+            raise RuntimeError(message)
+        member = self.start()
+        member.wait_for("leader")
+        return member
+
+    def settled(self, member: Member) -> Member:
+        """Wait until everything is done, and return the process that did it, which may be another one."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.reader.wait(self.caught_up, 1.0):
+            if time.monotonic() > deadline:
+                message = f"{self.reader.covered()} of {self.sent} was done within {PATIENCE_S:g} s."
+                raise TimeoutError(message)
+            member = self.lives(member)
         return member
 
     def expire(self, source: TopicPartition, start: int) -> None:
