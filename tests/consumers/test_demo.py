@@ -53,6 +53,7 @@ def test_it_ends_by_itself_with_a_summary_and_leaves_nothing(tmp_path: Path) -> 
 
     assert demo.end() == 0, demo.complaints
     assert "synthetic" in demo.said
+    assert "Live page: http://127.0.0.1:" in demo.said
     assert "300 events dealt with, 300 lists seen" in demo.said
     for words in ("p50", "p99", "final list", "transitions", "published"):
         assert words in demo.said
