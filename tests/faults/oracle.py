@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from consumers.core import done
-from consumers.pipeline import Decisions, Pipeline
+from consumers.core import done, done_singly
+from consumers.pipeline import Decisions, Outputs, Pipeline
 from stream.clock import merge
 from stream.dead_letters import PREFIX
-from stream.events import Erase
+from stream.events import Decoded, Erase
 from stream.journal import JournalRecord
 from stream.log import OutputRecord, Record, TopicPartition
 from stream.recommendations import RECEIPT_HEADER, rec_id
@@ -78,16 +78,39 @@ def _pass(
         if not batch:
             continue
         amended = records[number + 1].before if number + 1 < len(records) else None
-        decisions = msgspec.convert(record.decisions if amended is None else amended, Decisions)
         erased: set[str] = set()
         for one in reversed(batch := merge(batch)):
             if one.events and one.events[0].user_id in erased:
                 passed.erased.add((one.record.partition, one.record.offset))
             erased |= {event.user_id for event in one.events if isinstance(event, Erase)}
-        outputs = done(passed.pipeline, batch, decisions)
+        outputs = _through(passed.pipeline, batch, record.decisions, amended)
         if number >= since:
             passed.outputs.extend(outputs.lists + outputs.dead)
     return passed
+
+
+def _through(
+    pipeline: Pipeline, batch: Sequence[Decoded], decisions: Mapping[str, object], amended: Mapping[str, object] | None
+) -> Outputs:
+    """Put a batch through the pipeline; return what it must have sent.
+
+    A batch that was `amended` had been answered as a whole when a model raised on learning it: it was learned record by
+    record, and only the dead letters came after.
+    """
+    first = msgspec.convert(decisions, Decisions)
+    last = first if amended is None else msgspec.convert(amended, Decisions)
+    if not last.singly:
+        return done(pipeline, batch, last)
+    answered_before = None
+    if amended is not None:
+        before = pipeline.state()
+        answered_before = pipeline.recommend(batch, first)
+        pipeline.restore(before)
+    result = done_singly(pipeline, batch, last)
+    assert result.decisions.skipped == last.skipped, "a model has raised on other records than the journal says"
+    outputs = result.outputs if answered_before is None else answered_before
+    outputs.dead.extend(pipeline.dead_letter(decoded, error) for decoded, error in result.raised)
+    return outputs
 
 
 def account(
