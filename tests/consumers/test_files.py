@@ -171,7 +171,7 @@ def test_messages_carry_what_is_known(tmp_path: Path) -> None:
 def test_messages_are_what_the_decoder_reads(tmp_path: Path) -> None:
     batch = only(csv(tmp_path, "user,item,ts,rating,event", "u,i,1767225600,4.5,view"))
     names = FieldMap(user_id="who.id", item_id="who.what", event_time="at", value="", event_id="nr")
-    record = Record("interactions", 0, 0, -1, b"u", batch.messages(names, source="a.csv")[0])
+    record = Record("interactions", 0, 0, 1_767_225_600_000, b"u", batch.messages(names, source="a.csv")[0])
 
     assert Decoder(names).decode(record).events == (Interaction("a.csv:0", "u", "i", 1_767_225_600_000, "view"),)
 

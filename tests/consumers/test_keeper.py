@@ -30,9 +30,10 @@ class Bench:
         self.standing.sequence += batches
 
     def erase(self) -> None:
-        """Learn a batch that erases somebody."""
+        """Learn a batch that erases somebody; the keeper hears of it at once."""
         self.standing.erased = self.standing.sequence
         self.learn()
+        self.keep()
 
     def keep(self, after_s: float = 0.0) -> list[int]:
         """Let time pass and the keeper do what is due; return the last batches of the snapshots that are there."""
