@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from kafka import KafkaProducer
 from kafka.structs import TopicPartition as KafkaPartition
 
@@ -206,13 +207,14 @@ def test_data_in_the_clear_leaves_the_machine_only_when_allowed(protocol: str) -
     Connection("localhost:9092, 127.0.0.1:9093,[::1]:9094", protocol)
 
 
-def test_security_settings_reach_the_client_and_the_password_no_log() -> None:
-    connection = Connection("kafka:9093", "SASL_SSL", "PLAIN", "me", "secret", "ca.pem")
+def test_security_settings_reach_the_client_and_the_password_no_log(tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    connection = Connection("kafka:9093", "SASL_SSL", "PLAIN", "me", "secret", str(tmp_path / "ca.pem"))
     settings = connection.settings()
     assert settings["security_protocol"] == "SASL_SSL"
     assert settings["sasl_mechanism"] == "PLAIN"
     assert (settings["sasl_plain_username"], settings["sasl_plain_password"]) == ("me", "secret")
-    assert settings["ssl_cafile"] == "ca.pem"
+    assert len(settings["ssl_context"].get_ca_certs()) == 1
     assert "secret" not in repr(connection)
     assert "sasl_mechanism" not in Connection("127.0.0.1:9092").settings()
 
