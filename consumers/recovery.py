@@ -209,11 +209,6 @@ class Follower(Generic[P]):
         self._went_on()
 
 
-def recover(task: Task[P], went_on: Callable[[], None] = lambda: None) -> Standing[P]:
-    """Return the state as its last leader left it; see `Follower.lead`."""
-    return Follower(task, went_on).lead()
-
-
 def _learn_again(
     task: Task[P],
     standing: Standing[P],

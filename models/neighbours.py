@@ -19,7 +19,7 @@ import numpy.typing as npt
 from models.base import Floats, Mask, Rows
 from models.blocks import Pool, add, counter_of, fitting, keys_of, replace
 from models.lift import log_lift
-from models.tables import grown, mixed, padded
+from models.tables import grown, mixed, padded, with_room
 from stream.kernels import kernel
 from stream.snapshots import State
 
@@ -89,7 +89,9 @@ class Neighbours:
 
         Returns starts (B + 1,), item rows (n,) and sums (n, E): those of query b are at [starts[b], starts[b + 1]).
         """
-        result: tuple[npt.NDArray[np.int64], Rows, Floats] = _scan(items, weights, self._pool.blocks, starts, excluded)
+        result: tuple[npt.NDArray[np.int64], Rows, Floats] = _scan(
+            items, weights, self._pool.blocks, self._pool.width, starts, excluded
+        )
         return result
 
     def lift(self, items: Rows, candidates: Rows) -> Floats:
@@ -155,12 +157,12 @@ def _gathered(table, rows):
 
 
 @kernel
-def _scan(items, weights, blocks, starts, excluded):
+def _scan(items, weights, blocks, width, starts, excluded):
     """See Neighbours.scan. What is excluded shares one place, so that the inner loops need not ask."""
     queries, _, lanes = weights.shape
     known = len(blocks.used)
     place = np.empty(known, np.int32)  # never filled: a place counts where the item standing there says so
-    places = np.empty(blocks.used.max() if known > 0 else 0, np.int32)
+    places = np.empty(width, np.int32)  # of one row's neighbours
     rows, sums = np.empty(1024, np.int32), np.zeros((1024, lanes), np.float32)
     ends = np.zeros(queries + 1, np.int64)
     count = _BIN + 1
@@ -172,7 +174,7 @@ def _scan(items, weights, blocks, starts, excluded):
         window, weight = _distinct(items[b], weights[b], known)
         for j in range(len(window)):
             neighbours = keys_of(blocks, window[j])
-            rows, sums = _with_room(rows, sums, count, len(neighbours))
+            rows, sums = with_room(rows, sums, count, len(neighbours))
             count = _enter(neighbours, place, places, rows, first, count, barred)
             for lane in range(lanes):
                 if weight[j, lane] != 0:
@@ -197,17 +199,6 @@ def _distinct(items, weights, known):
             summed[n, lane] += weights[j, lane]
         count = max(count, n + 1)
     return window[:count], summed[:count]
-
-
-@kernel
-def _with_room(rows, sums, count, more):
-    """`rows` and `sums` themselves, or longer copies with room for `more` behind `count`; new sums are 0."""
-    if count + more <= len(rows):
-        return rows, sums
-    longer_rows = np.empty(2 * (count + more), np.int32)
-    longer_sums = np.zeros((2 * (count + more), sums.shape[1]), np.float32)
-    longer_rows[:count], longer_sums[:count] = rows[:count], sums[:count]
-    return longer_rows, longer_sums
 
 
 @kernel

@@ -22,6 +22,7 @@ import numpy as np
 from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
 from models.evidence import Evidence
 from models.occurrences import Occurrences
+from models.tables import with_room
 from stream.kernels import kernel
 from stream.snapshots import State
 
@@ -180,7 +181,7 @@ def _given(firsts, slots, weights, before, after, starts, excluded, known):
             count = _give(weights[n], after[slots[n]], sums, met, count)
             count = _give(weights[n] * _BACKWARDS, before[slots[n]], sums, met, count)
         _bar(excluded[starts[b] : starts[b + 1]], barred, True)
-        rows, scores = _with_room(rows, scores, total, count + 1)
+        rows, scores = with_room(rows, scores, total, count + 1)
         for item in met[:count]:
             rows[total], scores[total, 0] = item, sums[item]
             total += not barred[item]
@@ -206,17 +207,6 @@ def _bar(items, barred, value):
     for item in items:
         if item < len(barred) - 1:
             barred[item] = value
-
-
-@kernel
-def _with_room(rows, scores, total, more):
-    """`rows` and `scores` themselves, or longer copies with room for `more` behind `total`."""
-    if total + more <= len(rows):
-        return rows, scores
-    longer_rows = np.empty(2 * (total + more), np.int32)
-    longer_scores = np.empty((2 * (total + more), 1), np.float32)
-    longer_rows[:total], longer_scores[:total] = rows[:total], scores[:total]
-    return longer_rows, longer_scores
 
 
 @kernel

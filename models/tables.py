@@ -45,3 +45,14 @@ def mixed(seed, step):
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
+
+
+@kernel
+def with_room(rows, values, count, more):
+    """`rows` and `values` (n, E) themselves, or longer copies with room for `more` behind `count`; new values are 0."""
+    if count + more <= len(rows):
+        return rows, values
+    longer_rows = np.empty(2 * (count + more), np.int32)
+    longer_values = np.zeros((2 * (count + more), values.shape[1]), np.float32)
+    longer_rows[:count], longer_values[:count] = rows[:count], values[:count]
+    return longer_rows, longer_values

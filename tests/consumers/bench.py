@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from consumers.pipeline import Outputs, Pipeline
-from consumers.recovery import recover
+from consumers.recovery import Follower
 from consumers.service import Service
 from consumers.settings import Settings
 from consumers.task import Task
@@ -142,7 +142,7 @@ class Bench:
         log = MemoryLog(self.broker)
         assert log.acquire(lambda: False)
         nowhere = self.settings.model_copy(update={"state": self.settings.state.model_copy(update={"dir": Path("/x")})})
-        followed = recover(toy_task(log, nowhere, [])).pipeline
+        followed = Follower(toy_task(log, nowhere, [])).lead().pipeline
         log.close()
         assert snapshots.state_hash(followed.state()) == snapshots.state_hash(leader.state())
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from consumers.observer import Role
-from consumers.recovery import Follower, recover
+from consumers.recovery import Follower
 from consumers.restoring import restore
 from stream import journal, snapshots
 from stream.memory import Fault, MemoryLog
@@ -197,4 +197,4 @@ def test_following_stops_when_told_and_goes_on_there(bench: Bench) -> None:
     assert len(made) == 1
     log = MemoryLog(bench.broker)
     assert log.acquire(lambda: False)
-    assert _hash(follower.lead().pipeline) == _hash(recover(toy_task(log, bench.settings, [])).pipeline)
+    assert _hash(follower.lead().pipeline) == _hash(Follower(toy_task(log, bench.settings, [])).lead().pipeline)

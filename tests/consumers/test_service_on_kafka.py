@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition as KafkaPartition
 
-from consumers.recovery import recover
+from consumers.recovery import Follower
 from stream import snapshots
 from stream.broker import EmbeddedBroker
 from stream.dead_letters import PREFIX
@@ -51,6 +51,16 @@ def _lists(reader: KafkaConsumer, count: int) -> list[tuple[int, int, str]]:
     return lists
 
 
+def _check_each_once(reader: KafkaConsumer, lists: list[tuple[int, int, str]]) -> None:
+    """No more lists come, and these are one for each event of `EVENTS` and ten more."""
+    assert reader.poll(timeout_ms=1_000) == {}
+    reader.close()
+
+    expected = Counter((number % 2, number // 2) for number in range(EVENTS + 10))
+    assert Counter((partition, offset) for partition, offset, _ in lists) == expected
+    assert len({identity for *_, identity in lists}) == len(lists)
+
+
 def test_killed_at_any_time_it_answers_every_event_once(broker: EmbeddedBroker, prefix: str, tmp_path: Path) -> None:
     settings = toy_settings(prefix, tmp_path)
     connection = Connection(broker.bootstrap)
@@ -70,17 +80,12 @@ def test_killed_at_any_time_it_answers_every_event_once(broker: EmbeddedBroker, 
         lists += _lists(reader, 10)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
-    assert reader.poll(timeout_ms=1_000) == {}
-    reader.close()
-
-    expected = Counter((number % 2, number // 2) for number in range(EVENTS + 10))
-    assert Counter((partition, offset) for partition, offset, _ in lists) == expected
-    assert len({identity for *_, identity in lists}) == len(lists)
+    _check_each_once(reader, lists)
 
     made: list[Toy] = []
     log = KafkaLog(connection, settings.application.name, topics, end_process=lambda _code: None)
     assert log.acquire(lambda: False)
-    standing = recover(toy_task(log, settings, made))
+    standing = Follower(toy_task(log, settings, made)).lead()
     log.close()
     assert sum(standing.offsets.values()) == EVENTS + 10
     assert made[-1].batches == 0  # the last snapshot, taken at SIGTERM, says it all
@@ -108,16 +113,11 @@ def test_a_standby_leads_when_the_leader_is_killed(broker: EmbeddedBroker, prefi
             lists += _lists(reader, EVENTS + 10 - len(lists))
             standby.send_signal(signal.SIGTERM)
             assert standby.wait(PATIENCE_S) == 0
-    assert reader.poll(timeout_ms=1_000) == {}
-    reader.close()
-
-    expected = Counter((number % 2, number // 2) for number in range(EVENTS + 10))
-    assert Counter((partition, offset) for partition, offset, _ in lists) == expected
-    assert len({identity for *_, identity in lists}) == len(lists)
+    _check_each_once(reader, lists)
 
     log = KafkaLog(connection, settings.application.name, topics, end_process=lambda _code: None)
     assert log.acquire(lambda: False)
-    followed = recover(toy_task(log, toy_settings(prefix, tmp_path / "nowhere"), [])).pipeline
+    followed = Follower(toy_task(log, toy_settings(prefix, tmp_path / "nowhere"), [])).lead().pipeline
     log.close()
     (last, *_) = snapshots.candidates(tmp_path / "two")
     manifest, _ = snapshots.load(last, settings.application.name)
