@@ -14,10 +14,10 @@ from benchmarks.backtests import quality, run
 from benchmarks.bench import Messages
 from benchmarks.report import Report, Rounds, machine
 from benchmarks.throughput import Plan, Throughput, task_settings, throughput
-from consumers.files import EventFile, by_time
-from consumers.reporting import start_broker
+from consumers.commands.reporting import start_broker
+from consumers.files.reading import EventFile, by_time
+from consumers.files.synthetic import DESCRIPTION, synthetic
 from consumers.settings import Settings
-from consumers.synthetic import DESCRIPTION, synthetic
 
 _SHED = 0.05  # the share down to which training is shed under load
 _SMALL = 10_000

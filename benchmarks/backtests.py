@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.bench import Messages
 from consumers.backtest import Trial, backtest
-from consumers.figures import FINAL_LIST
+from consumers.commands.figures import FINAL_LIST
 from consumers.settings import Settings
 from models.metrics import ndcg
 

@@ -17,7 +17,7 @@ import numpy as np
 from kafka import KafkaProducer
 from kafka.structs import TopicPartition
 
-from consumers.files import EventBatch
+from consumers.files.reading import EventBatch
 from consumers.settings import Settings
 from stream.errors import SpringtideError
 from stream.guard import Guarded

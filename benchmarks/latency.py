@@ -18,8 +18,8 @@ from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
 from benchmarks.bench import PARTITIONS
-from consumers.files import EventBatch
-from consumers.replay import Pace, Replay
+from consumers.commands.replay import Pace, Replay
+from consumers.files.reading import EventBatch
 from consumers.settings import Input, Settings
 from stream.errors import SpringtideError
 from stream.kafka_clients import Connection

@@ -17,9 +17,9 @@ from benchmarks.report import Rounds
 from consumers.pipeline import Decisions, Pipeline
 from consumers.settings import Models, Settings, Windows
 from models.base import Events, Expert, Queries
-from models.context import WIDTH
-from models.experts import experts
-from models.factorization import FactorizationExpert
+from models.experts.factorization import FactorizationExpert
+from models.families import experts
+from models.ranking.context import WIDTH
 from models.recommender import Recommender, Scored, Tested
 from stream.events import Decoded, Interaction
 from stream.log import Record

@@ -21,14 +21,14 @@ from rich.console import Console
 
 from benchmarks.bench import Feed, Messages
 from benchmarks.throughput import task_settings
-from consumers.child import Child
-from consumers.figures import Figures
-from consumers.files import EventFile, by_time
-from consumers.replay import Pace, Replay
-from consumers.reporting import start_broker
+from consumers.commands.child import Child
+from consumers.commands.figures import Figures
+from consumers.commands.replay import Pace, Replay
+from consumers.commands.reporting import start_broker
+from consumers.files.reading import EventFile, by_time
+from consumers.files.synthetic import synthetic
+from consumers.serving.shedding import TrainingShare
 from consumers.settings import Batch, Settings
-from consumers.shedding import TrainingShare
-from consumers.synthetic import synthetic
 from stream.topics import ensure_topics
 
 _LOOK_EVERY_S = 0.5

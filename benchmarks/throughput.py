@@ -18,9 +18,9 @@ from kafka.structs import TopicPartition
 from benchmarks.bench import BareLoop, Feed, Messages
 from benchmarks.latency import end_to_end, freshness, learned_by, paced
 from benchmarks.report import Rounds, quantile
-from consumers.child import Child
+from consumers.commands.child import Child
+from consumers.commands.figures import FINAL_LIST, Figures
 from consumers.durations import Duration
-from consumers.figures import FINAL_LIST, Figures
 from consumers.settings import Application, Input, Kafka, Metrics, Publish, Settings, State
 from stream.topics import ensure_topics
 

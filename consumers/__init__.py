@@ -1,7 +1,7 @@
 """The processes around the pure core.
 
-Read in this order: `pipeline` (the path of the data) with `admission` and `messages`, `service` (that path on Kafka)
-with `recovery`, `rehearsal` and `shedding`, `backtest` (that path on a file), `settings` and where they come from
-(`configuration`), `observer` and `telemetry`, event files (`files`, `formats`), `replay`, `tail`, `demo`, and last
-`cli`, which only names the commands.
+Read in this order: `pipeline` (the path of the data) with `gate`, `admission` and `messages`; `service` (that path on
+Kafka) over `serving`; `backtest` (that path on a file) with `measuring`; `settings` and where they come from
+(`configuration`, `presets`); `telemetry` over `metrics`, and `web`; event `files`; `commands`, and last `cli`, which
+only names them.
 """

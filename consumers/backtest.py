@@ -5,7 +5,7 @@ whole catalogue may be ranked; the first tenth is warm-up and not measured. An i
 is one outside the candidates and one whose score is not a number; ties count against.
 
 Two qualities come out. *Prequential*: the rank of the event's item on the window just before it. *Published*: its place
-in the list that the user's event before it was answered with, as a subscriber has it (`consumers.subscriber`).
+in the list that the user's event before it was answered with, as a subscriber has it (`measuring.subscriber`).
 """
 
 import time
@@ -17,15 +17,15 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from consumers.files import EventBatch, by_time
+from consumers.files.reading import EventBatch, by_time
+from consumers.measuring.subscriber import Met, Subscriber
+from consumers.measuring.variants import Variant
 from consumers.pipeline import Decisions, Learned, Pipeline
 from consumers.settings import Settings
-from consumers.subscriber import Met, Subscriber
-from consumers.variants import Variant
 from models.base import Floats, Mask, Rows
-from models.lateness import DeferredRecommender
+from models.measuring.lateness import DeferredRecommender
+from models.measuring.streams import Stream
 from models.metrics import Ranks
-from models.streams import Stream
 from stream.errors import FileFormatError
 from stream.events import Decoded
 from stream.log import Record

@@ -97,8 +97,8 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic stream.")] = 1,
 ) -> None:
     """Kafka, a stream, the recommender and its lists in one command; leaves nothing behind."""
-    from consumers.demo import demo as run_demo
-    from consumers.files import EventFile, parse_columns
+    from consumers.commands.demo import demo as run_demo
+    from consumers.files.reading import EventFile, parse_columns
 
     played = None if file is None else EventFile(file, parse_columns(columns), events)
     run_demo(played, events=events, rate=rate, seed=seed, console=_console())
@@ -112,7 +112,7 @@ def broker(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1.")] = 9092,
 ) -> None:
     """Run an embedded Apache Kafka until Ctrl-C."""
-    from consumers.reporting import serve_broker
+    from consumers.commands.reporting import serve_broker
 
     serve_broker(data, port, _console())
 
@@ -159,8 +159,8 @@ def replay(
     ] = True,
 ) -> None:
     """Send a file to the input topic."""
-    from consumers.files import EventFile, parse_columns
-    from consumers.replay import Pace, replay_file
+    from consumers.commands.replay import Pace, replay_file
+    from consumers.files.reading import EventFile, parse_columns
 
     events = EventFile(file, parse_columns(columns), limit)
     replay_file(_settings(config, preset), events, Pace(rate, speed), ids=ids, sort=sort, console=_console())
@@ -174,7 +174,7 @@ def tail(
     json: Annotated[bool, typer.Option("--json", help="The messages, one a line.")] = False,
 ) -> None:
     """Watch the lists that go out, until Ctrl-C."""
-    from consumers.tail import tail as show
+    from consumers.commands.tail import tail as show
 
     show(_settings(config), user=user, from_start=from_start, as_json=json, console=_console())
 
@@ -215,9 +215,9 @@ def backtest(
     ] = None,
 ) -> None:
     """Measure the recommender on a file, event by event: test, then learn."""
-    from consumers.files import EventFile, parse_columns
-    from consumers.measuring import Plan, measure
-    from consumers.variants import Variant, update_period
+    from consumers.commands.backtest import Plan, measure
+    from consumers.files.reading import EventFile, parse_columns
+    from consumers.measuring.variants import Variant, update_period
 
     variant = Variant(None if update_every is None else update_period(update_every), freeze_after)
     plan = Plan(batch, variant, floors, seeds, ablate, json, plot, report)
@@ -238,8 +238,8 @@ def clean(
     """Show what of a file would be dropped or changed, and why; sends nothing and changes nothing."""
     import time
 
-    from consumers.files import EventFile, parse_columns
-    from consumers.inspecting import clean as inspect_file
+    from consumers.commands.clean import clean as inspect_file
+    from consumers.files.reading import EventFile, parse_columns
 
     events = EventFile(file, parse_columns(columns), limit, lenient=True)
     inspect_file(_settings(config, preset), events, time.time_ns() // 1_000_000, json, _console())
@@ -251,7 +251,7 @@ def topics(
     create: Annotated[bool, typer.Option("--create", help="Make those that are missing.")] = False,
 ) -> None:
     """Check the topics of the task, and show them as they are."""
-    from consumers.reporting import report_topics
+    from consumers.commands.reporting import report_topics
 
     report_topics(_settings(config), create=create, console=_console())
 
@@ -266,7 +266,7 @@ def dlq_list(
     json: Annotated[bool, typer.Option("--json", help="One group a line.")] = False,
 ) -> None:
     """Show the dead letters by reason: how many, since when, and which were sent again."""
-    from consumers.dlq import list_dead_letters
+    from consumers.commands.dlq import list_dead_letters
 
     list_dead_letters(_settings(config), as_json=json, console=_console())
 
@@ -280,7 +280,7 @@ def dlq_replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
 ) -> None:
     """Send dead letters to the input topic again, each once, after what was wrong is mended."""
-    from consumers.dlq import replay_dead_letters
+    from consumers.commands.dlq import replay_dead_letters
 
     replay_dead_letters(_settings(config), reason or (), dry_run=dry_run, console=_console())
 
@@ -295,7 +295,7 @@ def audit(
     json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
 ) -> None:
     """Follow the journal from an old snapshot to the newest one, and compare the states; changes nothing."""
-    from consumers.audit import audit as run_audit
+    from consumers.commands.audit import audit as run_audit
 
     run_audit(_settings(config, preset), begin, as_json=json, console=_console())
 
@@ -303,7 +303,7 @@ def audit(
 @app.command()
 def reset(config: Config = None) -> None:
     """Set the committed offsets to where the journal ends, where somebody has moved them."""
-    from consumers.resetting import reset as run_reset
+    from consumers.commands.reset import reset as run_reset
 
     run_reset(_settings(config), _console())
 

@@ -31,7 +31,7 @@ from consumers.messages import Sender, length
 from consumers.settings import Settings
 from models.absence import usual_gaps_ms
 from models.base import Events, Floats, Mask, Queries, Rows, Run
-from models.experts import experts
+from models.families import experts
 from models.published import PublishedLists
 from models.recommender import Recommender, micro_batches
 from models.tables import dead_rows, grown

@@ -27,21 +27,21 @@ from typing import Generic
 
 import msgspec
 
-from consumers.core import Done, P, done_singly
-from consumers.endpoint import Endpoint
-from consumers.intake import Intake
-from consumers.keeper import Keeper
-from consumers.live import LiveView
-from consumers.observer import Both, Observer, Role
 from consumers.pipeline import Decisions, Outputs, Pipeline
-from consumers.recovery import Follower
-from consumers.rehearsal import rehearse
-from consumers.restoring import next_epoch
+from consumers.serving.core import Done, P, done_singly
+from consumers.serving.intake import Intake
+from consumers.serving.keeper import Keeper
+from consumers.serving.observer import Both, Observer, Role
+from consumers.serving.recovery import Follower
+from consumers.serving.rehearsal import rehearse
+from consumers.serving.restoring import next_epoch
+from consumers.serving.shedding import TrainingShare
+from consumers.serving.task import Standing, Task
 from consumers.settings import Settings
-from consumers.shedding import TrainingShare
-from consumers.site import Site
-from consumers.task import Standing, Task
 from consumers.telemetry import Telemetry
+from consumers.web.endpoint import Endpoint
+from consumers.web.live import LiveView
+from consumers.web.site import Site
 from stream import journal
 from stream.errors import CommitInDoubtError, LeaseLostError, ModelError
 from stream.events import Decoded

@@ -17,11 +17,11 @@ from contextlib import contextmanager
 import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from consumers.drift import Drift, Signal
-from consumers.instruments import OUTCOMES, Instruments
-from consumers.live_quality import LiveQuality
-from consumers.observer import Role
+from consumers.metrics.drift import Drift, Signal
+from consumers.metrics.instruments import OUTCOMES, Instruments
+from consumers.metrics.live_quality import LiveQuality
 from consumers.pipeline import Learned, Outputs, Pipeline
+from consumers.serving.observer import Role
 from models.metrics import hit
 from stream.snapshots import State
 

@@ -17,14 +17,14 @@ from zlib import crc32
 import numpy as np
 
 from models.base import Events, Expert, Floats, Mask, Progress, Queries, Reading, Rows
-from models.candidates import union
-from models.context import EVIDENCE_COLUMNS, WIDTH, contexts
-from models.features import GROUPS, PLAIN, features
 from models.items import Counts, ItemStatistics
 from models.metrics import MISS
-from models.mixture import Mixture
-from models.ranker import Ranker
-from models.reasons import REASONS, Reasons, contributions, source_groups, strongest
+from models.ranking.candidates import union
+from models.ranking.context import EVIDENCE_COLUMNS, WIDTH, contexts
+from models.ranking.features import GROUPS, PLAIN, features
+from models.ranking.mixture import Mixture
+from models.ranking.ranker import Ranker
+from models.ranking.reasons import REASONS, Reasons, contributions, source_groups, strongest
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
 

@@ -14,11 +14,11 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import BaseModel
 
-from consumers import metrics_page
+from consumers.metrics import metrics_page
 from consumers.pipeline import CONSUMED_NOTES, Decisions
 from consumers.settings import Fields, Settings
 from consumers.telemetry import Telemetry
-from models.training import TrainingConfig
+from models.network.training import TrainingConfig
 from stream import errors, journal, recommendations
 from stream.dead_letters import SentAgain, dead_letter, read_note
 from stream.errors import MessageError, SpringtideError
@@ -225,7 +225,7 @@ def test_metrics_that_are_named_exist(path: Path) -> None:
 
 def test_the_page_of_metrics_is_what_the_code_says() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == metrics_page.page(), (
-        "python -m consumers.metrics_page > docs/metrics.md"
+        "python -m consumers.metrics.metrics_page > docs/metrics.md"
     )
 
 

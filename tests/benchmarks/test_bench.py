@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bench import Messages
-from consumers.files import EventBatch
+from consumers.files.reading import EventBatch
 from consumers.settings import Settings
 
 

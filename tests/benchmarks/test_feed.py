@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.feed import feed, main
 from consumers.configuration import load
-from consumers.files import EventFile
+from consumers.files.reading import EventFile
 from stream.events import Decoder, Interaction
 from stream.log import Record
 from stream.policy import Role

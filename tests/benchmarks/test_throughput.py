@@ -1,5 +1,5 @@
 from benchmarks.throughput import stages_us
-from consumers.figures import Figures
+from consumers.commands.figures import Figures
 
 LOOK = """\
 # TYPE springtide_events counter

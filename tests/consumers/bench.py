@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from consumers.pipeline import Outputs, Pipeline
-from consumers.recovery import Follower
 from consumers.service import Service
+from consumers.serving.recovery import Follower
+from consumers.serving.task import Task
 from consumers.settings import Settings
-from consumers.task import Task
 from stream import journal, snapshots
 from stream.dead_letters import read_dead_letter
 from stream.memory import CrashedError, MemoryBroker, MemoryLog

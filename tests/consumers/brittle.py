@@ -3,8 +3,8 @@
 from consumers.pipeline import Pipeline
 from consumers.settings import Settings
 from models.base import Events, Queries, Reading
-from models.experts import experts
-from models.popularity import Popularity
+from models.experts.popularity import Popularity
+from models.families import experts
 from models.recommender import Recommender
 from tests.consumers.stream import MINUTE
 

@@ -5,8 +5,8 @@ import pytest
 
 from consumers.backtest import Trial, backtest
 from consumers.durations import Duration
-from consumers.files import EventBatch
-from consumers.variants import Variant
+from consumers.files.reading import EventBatch
+from consumers.measuring.variants import Variant
 from models.metrics import MISS
 from stream.errors import FileFormatError
 from tests.consumers.stream import MINUTE, NOON, round_robin, settings

@@ -6,7 +6,7 @@ import pytest
 
 from consumers import gate
 from consumers.configuration import load, to_toml
-from consumers.files import EventBatch
+from consumers.files.reading import EventBatch
 from consumers.presets import PRESETS, beneath
 from consumers.settings import Settings
 from stream.errors import SettingsError

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from consumers.pipeline import Outputs, Pipeline
 from models.base import Expert
-from models.experts import experts
-from models.factorization import FactorizationConfig, FactorizationExpert
+from models.experts.factorization import FactorizationConfig, FactorizationExpert
+from models.families import experts
+from models.network.training import SequenceExpert, TrainingConfig
 from models.recommender import Recommender
-from models.training import SequenceExpert, TrainingConfig
 from stream.events import Decoded
 from stream.vocabulary import Vocabulary
 from tests.consumers.knowledge import known

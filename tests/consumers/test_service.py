@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.observer import Role
+from consumers.serving.observer import Role
 from stream import journal, snapshots
 from stream.errors import CommitInDoubtError, RecoveryError
 from stream.log import TopicPartition

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition as KafkaPartition
 
-from consumers.recovery import Follower
+from consumers.serving.recovery import Follower
 from stream import snapshots
 from stream.broker import EmbeddedBroker
 from stream.dead_letters import PREFIX

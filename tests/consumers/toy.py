@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from consumers.observer import Role
 from consumers.pipeline import Decisions, Learned, Outputs
 from consumers.service import Service, stopping_on_signals
+from consumers.serving.observer import Role
+from consumers.serving.task import Task
 from consumers.settings import Settings
-from consumers.task import Task
 from stream.dead_letters import dead_letter
 from stream.events import Decoded, Decoder, Erase, Interaction
 from stream.kafka import KafkaLog

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 from kafka import KafkaProducer
 
-from consumers.child import Child
-from consumers.replay import Pace, Replay
+from consumers.commands.child import Child
+from consumers.commands.replay import Pace, Replay
+from consumers.files.synthetic import synthetic
 from consumers.settings import Settings
-from consumers.synthetic import synthetic
 from stream.broker import EmbeddedBroker
 from tests.deploy.conftest import DEPLOY, ROOT
 from tests.deploy.server import Server, free_port, load

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
-from consumers.observer import Role
 from consumers.pipeline import Outputs, Pipeline
 from consumers.service import Service, stopping_on_signals
+from consumers.serving.observer import Role
+from consumers.serving.task import Task
 from consumers.settings import Settings
-from consumers.task import Task
 from consumers.telemetry import Telemetry
 from models.base import Expert
-from models.experts import experts
+from models.families import experts
+from models.network.sequence import SequenceConfig
+from models.network.training import SequenceExpert, TrainingConfig
 from models.recommender import Recommender
-from models.sequence import SequenceConfig
-from models.training import SequenceExpert, TrainingConfig
 from stream.errors import SpringtideError
 from stream.kafka import COMMIT_BUDGET_S, KafkaLog
 from stream.log import Log

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from pytest import raises
 from rich.console import Console
 
-from consumers.resetting import reset
+from consumers.commands.reset import reset
 from stream.errors import LogError, RecoveryError
 from tests.faults.oracle import Tally
 from tests.faults.trial import Trial, World

@@ -75,12 +75,12 @@ MUTANTS = (
         "suppression of outputs while the journal is followed",
         (
             Change(
-                "consumers/task.py",
+                "consumers/serving/task.py",
                 "    redone: Done | None = None",
                 "    unsent: list = field(default_factory=list)\n    redone: Done | None = None",
             ),
             Change(
-                "consumers/recovery.py",
+                "consumers/serving/recovery.py",
                 "        return done(pipeline, batch, decisions)\n",
                 "        outputs = done(pipeline, batch, decisions)\n"
                 "        standing.unsent += outputs.lists\n"
@@ -107,7 +107,7 @@ MUTANTS = (
     ),
     Mutant(
         "the check that a snapshot stands on the journal",
-        (Change("consumers/restoring.py", "if not _is_in_journal(task.log, manifest):", "if False:"),),
+        (Change("consumers/serving/restoring.py", "if not _is_in_journal(task.log, manifest):", "if False:"),),
         "tests/consumers/test_service.py::test_a_snapshot_of_other_settings_or_of_another_journal_is_not_used",
     ),
 )

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from consumers.core import done, done_singly
 from consumers.pipeline import Decisions, Outputs, Pipeline
+from consumers.serving.core import done, done_singly
 from stream.clock import merge
 from stream.dead_letters import PREFIX
 from stream.events import Decoded, Erase

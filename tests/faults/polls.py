@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 
-from consumers.recovery import Follower
+from consumers.serving.recovery import Follower
 from stream.kafka import KafkaLog
 from stream.kafka_clients import Connection
 from stream.snapshots import state_hash

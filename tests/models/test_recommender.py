@@ -4,15 +4,15 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from models import bursts, covisitation, transitions
 from models import recommender as door
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
-from models.cooccurrence import Cooccurrence
-from models.features import GROUPS
+from models.experts import bursts, covisitation, transitions
+from models.experts.cooccurrence import Cooccurrence
+from models.experts.popularity import Popularity
+from models.experts.repeats import Repeats
 from models.metrics import MISS, hit
-from models.popularity import Popularity
+from models.ranking.features import GROUPS
 from models.recommender import Lists, Recommender, micro_batches
-from models.repeats import Repeats
 from stream.snapshots import State, state_hash
 from tests.models.checks import ITEMS, USERS, Stream, queries_of, stream
 from tests.models.tiny import DAY_S, each, query

@@ -64,7 +64,7 @@ def log_features(reading: Reading, columns: Sequence[Column], name: str, items: 
 
 
 def sparse(scores: Sequence[float], prior: float = 0.0) -> Floats:
-    """Log features of raw scores as `models.evidence` defines them."""
+    """Log features of raw scores as `models.experts.evidence` defines them."""
     raw = np.array(scores)
     features: Floats = (np.log(raw / (raw.sum() + prior) + 1e-4) - np.log(1e-4)).astype(np.float32)
     return features

@@ -1,0 +1,59 @@
+"""A backtest as one page of HTML that needs nothing else: no script, no font, no picture from anywhere.
+
+The page is a Jinja template with automatic escaping: whatever users, items and files are called is text. Only the
+plots, which hold no names from the stream, are put in as they are.
+"""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from consumers.measuring import plots
+from consumers.measuring.quality import Figures, scorers
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+OF_TIME = {
+    "transitions": "order: what came right after what, also with counts that fade",
+    "covisitation": "nearness: how many events lie between two items of a window",
+    "bursts": "moments: what is met within two minutes, or an hour, of each other",
+    "repeats": "habits: how long ago, at which hour and on which day the user had an item",
+    "sessions": "recency: what others did who were where the user is now, the newest of them",
+    "popularity": "trends: popularity with five half-lives, and after a pause as long as the user's",
+    "factorization": "none: the baseline without time",
+    "sequence": "gaps: the Transformer reads the time between events, and from each to now",
+    "item_statistics": "age: since when an item is known, and when it was last met",
+}
+"""What of time there is in each thing that can be left out."""
+
+
+def write(figures: Figures, title: str, path: Path) -> None:
+    """Write the report of a run to `path`; OSError where it cannot be written."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["words"] = lambda name: name.replace("_", " ")
+    environment.filters["percent"] = lambda share: "" if share is None else f"{share:+.1%}"
+    drawn = {
+        "over_time": plots.over_time(figures),
+        "by_slice": plots.by_slice(figures),
+        "by_hour": plots.by_hour(figures),
+        "reliability": plots.reliability(figures),
+    }
+    if "floors" in figures:
+        drawn["floors"] = plots.floors_over_time(figures)
+    if "ablation" in figures:
+        drawn["ablation"] = plots.without_each(figures)
+    page = environment.get_template("report.html").render(
+        title=title,
+        figures=figures,
+        scorers=list(scorers(figures)),
+        metrics=("hr@10", "ndcg@10", "mrr", "precision@10", "recall@10", "f1@10"),
+        plots=drawn,
+        of_time=OF_TIME,
+    )
+    path.write_text(page, encoding="utf-8")

@@ -1,0 +1,90 @@
+"""Ways of running that no service has, to see what one thing is worth: learning at once, or a family of experts."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from consumers.durations import Duration
+from consumers.settings import Settings
+from models.families import FAMILIES, NETWORK, experts
+from models.measuring.lateness import DeferredRecommender, FrozenRecommender
+from models.recommender import Recommender
+from stream.errors import SettingsError
+from stream.events import Decoded
+from stream.windows import UserWindows
+
+OWN_ITEMS = "repeats"
+"""The family of the user's own items; left out together with what the ranker itself knows of them."""
+
+_FEATURES_OF_OWN_ITEMS = "own_history"
+_FEATURES_OF_ITEMS = "item_statistics"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How a run differs from the service; as it is made by default, not at all.
+
+    Attributes
+    ----------
+    update_every
+        Learn only when event time passes a multiple of this since 1970 (UTC): ``1d`` is at midnight. Windows are up to
+        date all the time.
+    freeze_after
+        Learn nothing more after this share of the stream's events.
+    lacking
+        A name of `ablations`, or nothing.
+    """
+
+    update_every: Duration | None = None
+    freeze_after: float | None = None
+    lacking: str = ""
+
+    def __post_init__(self) -> None:
+        if self.update_every is not None and self.freeze_after is not None:
+            message = "--update-every and --freeze-after are two ways of learning late: give one of them."
+            raise SettingsError(message)
+        if self.update_every == 0:
+            message = "--update-every must be longer than nothing: leave it out to learn at once."
+            raise SettingsError(message)
+
+    def recommender(self, settings: Settings, events: int) -> Recommender:
+        """Make a new one, for a stream of so many events."""
+        without = [self.lacking] if self.lacking in FAMILIES else []
+        silent = [_FEATURES_OF_OWN_ITEMS] if self.lacking == OWN_ITEMS else [self.lacking]
+        members = experts(settings.models.seed, network=settings.network.enabled, without=without)
+        if self.update_every is not None:
+            windows = UserWindows(settings.windows.length, settings.windows.span.ms)
+            return DeferredRecommender(members, silent, windows)
+        if self.freeze_after is not None:
+            return FrozenRecommender(members, silent, int(events * self.freeze_after))
+        return Recommender(members, silent)
+
+    def periods(self, decoded: Iterable[Decoded]) -> Iterator[Iterator[Decoded]]:
+        """Cut a stream where learning catches up; it is one piece where learning is never late."""
+        if self.update_every is None:
+            yield iter(decoded)
+            return
+        length_ms, newest = self.update_every.ms, -1
+
+        def period(one: Decoded) -> int:
+            nonlocal newest
+            newest = max(newest, one.time_ms // length_ms)  # what cannot be read has no time
+            return newest
+
+        for _, part in groupby(decoded, period):
+            yield part
+
+
+def update_period(text: str) -> Duration:
+    """Read the length of a period; SettingsError where it is none."""
+    try:
+        return Duration.parse(text)
+    except ValueError as error:
+        message = f"--update-every is {text!r}, but {error}."
+        raise SettingsError(message) from error
+
+
+def ablations(settings: Settings) -> tuple[str, ...]:
+    """Name all that can be left out one by one: families of experts, and the ranker's numbers of an item itself."""
+    families = FAMILIES if settings.network.enabled else tuple(name for name in FAMILIES if name != NETWORK)
+    return (*families, _FEATURES_OF_ITEMS)

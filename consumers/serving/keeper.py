@@ -1,0 +1,184 @@
+"""When snapshots are taken, by a leader or a standby, and when those go that hold an erased user.
+
+The state is copied in the loop, between two batches; a thread of its own hashes the copy and writes it. A snapshot is
+due `state.snapshot_every` after the last one, if a batch was learned since.
+
+A user is out of the state with the batch of the erasure, and must be out of every snapshot `state.erase_within` later:
+
+1. When half of that time has passed, if not before, a snapshot is taken that does not hold the user.
+2. When all of it has passed, and that snapshot is whole, what is older is deleted.
+
+A clean stop does both at once. So does a start, for all erasures that the snapshots and the journal know of: nobody
+knows any more how long ago they were. What cannot be written or deleted is tried again, and said each time.
+
+A standby does all of this too, with the state that it follows and a folder of its own.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Generic, NamedTuple
+
+from consumers.serving.core import P
+from consumers.serving.observer import Observer
+from consumers.serving.task import Saved, Standing, Task
+from consumers.settings import State as StateSettings
+from stream.errors import SnapshotError
+from stream.snapshots import State, drop_before
+
+_log = logging.getLogger(__name__)
+
+_TRY_AGAIN_S = 10.0
+
+
+class _Erasure(NamedTuple):
+    sequence: int  # of the batch
+    at_s: float
+
+
+class Keeper(Generic[P]):
+    """Snapshots of one state, taken while it is led or followed; all methods are called from the loop.
+
+    Parameters
+    ----------
+    task
+        Whose snapshots.
+    settings
+        How often they are taken, and how long they may hold erased users.
+    observer
+        Is told of each.
+    now_ms
+        The wall clock, in epoch milliseconds.
+    clock_s
+        A clock that only goes forward, in seconds.
+    """
+
+    def __init__(
+        self,
+        task: Task[P],
+        settings: StateSettings,
+        observer: Observer[P],
+        now_ms: Callable[[], int],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._task = task
+        self._every_s = settings.snapshot_every.ms / 1000
+        self._erase_within_s = settings.erase_within.ms / 1000
+        self._observer = observer
+        self._now_ms = now_ms
+        self._clock_s = clock_s
+        self._worker = ThreadPoolExecutor(1, "springtide-snapshot")
+        self._work: Future[None] | None = None
+        self._begun_s = 0.0
+        self._begun = -1  # last batch of the newest snapshot that was begun
+        self._newest: Saved | None = None  # the newest that was written, or restored
+        self._owed: list[_Erasure] = []  # oldest first
+        self._noted = -1  # last batch by which a user was erased, as far as known
+        self._dropped = -1  # nothing from before this batch is left
+        self._not_before_s = 0.0  # after a failure
+
+    def begin(self, standing: Standing[P]) -> None:
+        """Begin with a state that was just restored, or recovered."""
+        self._newest = standing.restored
+        self._begun = -1 if standing.restored is None else standing.restored.sequence
+        self._begun_s = self._clock_s()
+        self._not_before_s = 0.0
+        self._dropped = -1
+        self._noted = standing.erased
+        self._owed = [] if standing.erased < 0 else [_Erasure(standing.erased, -math.inf)]
+
+    def keep(self, standing: Standing[P]) -> None:
+        """Between two batches: take a snapshot, or delete some, where that is due."""
+        now_s = self._clock_s()
+        self._note(standing, now_s)
+        if self._work is not None and not self._work.done():
+            return
+        self.wait()
+        learned = standing.sequence - 1 > self._begun
+        if (learned and now_s - self._begun_s >= self._every_s) or self._erasure_waits(now_s):
+            self._begin(standing)
+        elif (due := self._due(now_s)) is not None:
+            self._work = self._worker.submit(self._drop, *due, standing.epoch)
+
+    def finish(self, standing: Standing[P]) -> None:
+        """Take the last snapshot, and owe nothing any more."""
+        self.wait()
+        self._note(standing, math.inf)
+        self._not_before_s = 0.0
+        if standing.sequence - 1 > self._begun or self._erasure_waits(math.inf):
+            self._begin(standing)
+            self.wait()
+        if (due := self._due(math.inf)) is not None:
+            self._drop(*due, standing.epoch)
+
+    def wait(self) -> None:
+        """Wait for what is being written or deleted."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.result()
+        self._owed = [one for one in self._owed if one.sequence > self._dropped]
+
+    def close(self) -> None:
+        """End the thread."""
+        self._worker.shutdown()
+
+    def _note(self, standing: Standing[P], now_s: float) -> None:
+        """Take note of the newest erasure; those before it since the last time share its deadline."""
+        if standing.erased > self._noted:
+            self._noted = standing.erased
+            self._owed.append(_Erasure(standing.erased, now_s))
+
+    def _erasure_waits(self, now_s: float) -> bool:
+        """Whether it is time for a snapshot because of an erasure that the newest one does not know of."""
+        known = -1 if self._newest is None else self._newest.sequence
+        waits = next((one for one in self._owed if one.sequence > known), None)
+        if waits is None or now_s < self._not_before_s:
+            return False
+        return now_s >= waits.at_s + self._erase_within_s / 2
+
+    def _due(self, now_s: float) -> tuple[Path, int] | None:
+        """Return the newest snapshot, and the last erasure that it knows of whose time has passed."""
+        if self._newest is None or now_s < self._not_before_s:
+            return None
+        known, before_s = self._newest.sequence, now_s - self._erase_within_s
+        due = [one.sequence for one in self._owed if one.sequence <= known and one.at_s <= before_s]
+        return (self._newest.path, due[-1]) if due else None
+
+    def _begin(self, standing: Standing[P]) -> None:
+        """Copy the state, and let the other thread write the copy."""
+        self._begun_s = self._clock_s()
+        self._begun = standing.sequence - 1
+        with self._observer.stage("snapshot"):
+            state = standing.pipeline.state()
+        stood = replace(standing, offsets=dict(standing.offsets))
+        self._work = self._worker.submit(self._save, stood, state, standing.pipeline.watermark_ms)
+
+    def _save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> None:
+        try:
+            self._newest = self._task.save(standing, state, watermark_ms)
+        except SnapshotError as error:
+            self._failed(error)
+            return
+        _log.info("Snapshot %s is written.", self._newest.path)
+        self._observer.snapshot(state, self._now_ms())
+
+    def _drop(self, kept: Path, sequence: int, epoch: int) -> None:
+        try:
+            dropped = drop_before(kept, epoch, sequence)
+        except SnapshotError as error:
+            self._newest = None  # it may be the damaged one
+            self._failed(error)
+            return
+        self._dropped = sequence
+        for path in dropped:
+            _log.info("Snapshot %s is deleted: users were erased since.", path)
+
+    def _failed(self, error: SnapshotError) -> None:
+        """Say it and try again later: the stream goes on."""
+        _log.error("%s", error)
+        self._observer.snapshot_failed()
+        self._not_before_s = self._clock_s() + max(_TRY_AGAIN_S, self._every_s)

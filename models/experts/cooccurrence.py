@@ -1,0 +1,155 @@
+"""Who goes with whom, learned by counting.
+
+When a user meets an item t, each of the user's last items q meets it too. The row of q then counts t, the row of t
+counts q (`neighbours`), each with several weights at once: by position in the window, by time between the two, forwards
+only or both ways. A `Readout` defines one such weight and how it is read back as a score; `transitions`, `covisitation`
+and `bursts` hold the readouts, which share one table, its learning loop and its scan.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.experts.evidence import Evidence
+from models.experts.neighbours import Neighbours
+from stream.snapshots import State
+from stream.windows import WindowView
+
+_NOTHING = -1
+_LARGEST_EXPONENT = 40.0
+"""Of growing weights: e^40 times a billion meetings is far inside single precision."""
+
+
+class Readout(ABC):
+    """One way to weigh a meeting, and to read the weights back as a score.
+
+    The score of item i is ``sum_j weight(j) * counter[h_j, i] * factor(norm[i])`` over the window's items h_j.
+    `positions` (D,) are the j, newest 0; `ages_s` (B, D) are seconds between h_j and the event or query. What is said
+    to be (B, D) below may also be of a shape that broadcasts to it.
+    """
+
+    column: Column
+    prior: float = 0.0
+    """See `evidence`; 0 where counters fade, as their unit then changes with time."""
+
+    half_life_s: float | None = None
+    """Half-life of the counters, or None when they never fade."""
+
+    @abstractmethod
+    def meeting(self, positions: Floats, ages_s: Floats) -> tuple[Floats, Floats, Floats]:
+        """Say what a meeting adds (B, D): to the later item in the earlier one's row, the other way, to both norms."""
+
+    @abstractmethod
+    def weight(self, positions: Floats, ages_s: Floats, norms: Floats) -> Floats:
+        """Weight (B, D) of each window item's row, given that item's norm."""
+
+    def factor(self, norms: Floats) -> Floats | None:
+        """Factor (n,) of each scored item, given its norm; None for 1."""
+        return None
+
+
+class Cooccurrence(Expert):
+    """All readouts over one table.
+
+    Parameters
+    ----------
+    readouts
+        Each is one column.
+    width
+        Neighbours kept for an item at most.
+    depth
+        Newest window items that are read and learned from, D below; at most 256.
+    seed
+        Of the sampling in full rows.
+    """
+
+    name = "cooccurrence"
+
+    def __init__(self, readouts: Sequence[Readout], width: int = 1024, depth: int = 100, seed: int = 0) -> None:
+        self._readouts = tuple(readouts)
+        self.columns = tuple(readout.column for readout in readouts)
+        self._priors = [readout.prior for readout in readouts]
+        self._depth = depth
+        self._table = Neighbours(len(readouts), width, seed)
+        self._origin_ms = np.full(len(readouts), _NOTHING, np.int64)
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        items, positions, ages_s = self._window(queries.windows)
+        norms = self._table.norms(items)
+        weights = np.zeros(norms.shape, np.float32)
+        for lane, readout in enumerate(self._readouts):
+            weights[:, :, lane] = readout.weight(positions, ages_s, norms[:, :, lane])
+        starts, rows, scores = self._table.scan(items, weights, queries.starts, queries.excluded)
+        norms = self._table.norms(rows)
+        for lane, readout in enumerate(self._readouts):
+            factor = readout.factor(norms[:, lane])
+            if factor is not None:
+                scores[:, lane] *= factor
+
+        def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
+            return self._table.strongest(queries, columns, rows, items, weights)
+
+        def lift(candidates: Rows) -> Floats:
+            return self._table.lift(items, candidates)
+
+        return Evidence(self.columns, self._priors, starts, rows, scores, because, lift)
+
+    def learn(self, events: Events) -> None:
+        """See Expert."""
+        if not len(events):
+            return
+        items, positions, ages_s = self._window(events.before)
+        forward = np.zeros((*items.shape, len(self._readouts)), np.float32)
+        mirrored, norm = np.zeros_like(forward), np.zeros_like(forward)
+        for lane, readout in enumerate(self._readouts):
+            later, earlier, both = readout.meeting(positions, ages_s)
+            scale = self._fading(lane, readout, events.before.now_ms)
+            forward[:, :, lane], mirrored[:, :, lane], norm[:, :, lane] = later * scale, earlier * scale, both
+        self._table.meet(items, events.items, events.weights, forward, mirrored, norm)
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        self._table.forget(dead)
+
+    def forget_users(self, dead: Mask) -> None:
+        """Do nothing: counts of items hold no user."""
+
+    def state(self) -> State:
+        """See Expert."""
+        return {**self._table.state(), "origin_ms": self._origin_ms.copy()}
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self._table.restore(state)
+        self._origin_ms = state["origin_ms"].astype(np.int64)
+
+    def _window(self, windows: WindowView) -> tuple[Rows, Floats, Floats]:
+        """Newest item rows, as many as the longest window needs (B, D), positions (D,) and ages in seconds (B, D)."""
+        longest = int(windows.lengths.max(initial=0))
+        deep = min(self._depth, max(longest, 1))
+        items = windows.items[:, :deep]
+        positions = np.arange(deep, dtype=np.float32)
+        ages = np.maximum(windows.now_ms[:, None] - windows.times_ms[:, :deep], 0)
+        return items, positions, (ages / 1000).astype(np.float32)
+
+    def _fading(self, lane: int, readout: Readout, now_ms: npt.NDArray[np.int64]) -> Floats:
+        """Weight (B, 1) that grows with time where counters should fade: the same ratios, and no sweep an event.
+
+        Before the weights grow out of range, all counters are brought to the new origin.
+        """
+        if readout.half_life_s is None:
+            return np.ones((len(now_ms), 1), np.float32)
+        rate = np.log(2.0) / readout.half_life_s / 1000
+        if self._origin_ms[lane] == _NOTHING:
+            self._origin_ms[lane] = now_ms[0]
+        newest = int(now_ms.max())
+        passed = (newest - self._origin_ms[lane]) * rate
+        if passed > _LARGEST_EXPONENT:
+            self._table.fade(lane, np.exp(-passed))
+            self._origin_ms[lane] = newest
+        scale: Floats = np.exp((now_ms[:, None] - self._origin_ms[lane]) * rate).astype(np.float32)
+        return scale

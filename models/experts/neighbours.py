@@ -1,0 +1,335 @@
+"""Bounded rows of neighbours: for each item the items met with it, and a few counters for each of those.
+
+Each row holds up to `width` neighbours in no order; the width shrinks when many items share the memory (`blocks`). When
+a row is full, the least often met of eight sampled ones makes room: a frequent neighbour is then lost with a
+probability that falls with the eighth power of its rank. A counter is called a lane; the counters of one lane lie side
+by side in a row, so that a lane without weight costs nothing to read.
+
+Every meeting also adds to the norms of the two items, one for each lane: what an item has given to rows altogether,
+lost neighbours included.
+
+With n neighbours in a row, learning costs O(depth * n) compares an event; scanning costs, for each distinct item of a
+window, O(n) for finding the neighbours' places and O(n) multiply-adds for each lane that has a weight. Memory:
+``4 + 4 * lanes`` bytes a neighbour, the lane of meetings included, and ``8 * lanes`` an item.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Floats, Mask, Rows
+from models.experts.blocks import Pool, add, counter_of, fitting, keys_of, replace
+from models.experts.lift import log_lift
+from models.tables import grown, mixed, padded, with_room
+from stream.kernels import kernel
+from stream.snapshots import State
+
+DEEPEST = 256
+"""Window positions that `Neighbours.meet` can tell apart in its random numbers."""
+
+BUDGET = 1 << 23
+"""Neighbours of all items together, about: 300 MB with seven lanes of one's own."""
+
+_SAMPLED = 8
+_NAMED = 20  # older positions weigh little as a reason, and cost as much to look up
+_BIN = 0  # the place in a scan where the sums of excluded items end up
+
+
+class Neighbours:
+    """Rows of neighbours by item row, with `lanes` counters each.
+
+    Parameters
+    ----------
+    lanes
+        Counters of a neighbour, E below.
+    width
+        Neighbours kept for an item at most.
+    seed
+        Of the sampling in full rows.
+    budget
+        Neighbours kept altogether, about: beyond it the width is halved, down to 8.
+    """
+
+    def __init__(self, lanes: int, width: int, seed: int, budget: int = BUDGET) -> None:
+        self._seed = seed
+        self._steps = 0
+        self._pool = Pool(lanes + 1, width, budget)  # the last counter: how often the two have met
+        self._norms = np.empty((0, lanes))  # doubles: these sums never end
+        self._met = np.empty(0)  # the norms of meetings
+        self._all_met = 0.0  # sum of these
+
+    def norms(self, items: Rows) -> Floats:
+        """Norms of `items`, of any shape, rows or -1: one more axis of length E; 0 for items never met."""
+        norms: Floats = _gathered(self._norms, items.ravel())
+        return norms.reshape(*items.shape, norms.shape[1])
+
+    def meet(
+        self, items: Rows, targets: Rows, event_weights: Floats, forward: Floats, mirrored: Floats, norm: Floats
+    ) -> None:
+        """Count each of B targets with each item of its window `items` (B, D), in both rows.
+
+        `forward` (B, D, E) is added for the target in the window item's row, `mirrored` for the window item in the
+        target's row, `norm` to the norms of both, all times the event's weight (B,). A target that is its own window
+        item counts once and only from the newest position; D is at most DEEPEST.
+        """
+        self._grow(int(max(targets.max(initial=-1), items.max(initial=-1))) + 1)
+        done = 0
+        while done < len(targets):  # as far as there is room
+            self._pool.make_room(_wanted(self._pool.blocks, items[done], targets[done]))
+            done, gained = _meet(
+                done, items, targets, event_weights, forward, mirrored, norm,
+                self._pool.blocks, self._pool.width, self._pool.most, self._norms, self._met, self._seed, self._steps,
+            )  # fmt: skip
+            self._all_met += gained
+        self._steps += len(targets)
+
+    def scan(
+        self, items: Rows, weights: Floats, starts: npt.NDArray[np.int64], excluded: Rows
+    ) -> tuple[npt.NDArray[np.int64], Rows, Floats]:
+        """Sum the rows of the window items (B, D), weighed by `weights` (B, D, E), without the `excluded` of a query.
+
+        Returns starts (B + 1,), item rows (n,) and sums (n, E): those of query b are at [starts[b], starts[b + 1]).
+        """
+        result: tuple[npt.NDArray[np.int64], Rows, Floats] = _scan(
+            items, weights, self._pool.blocks, self._pool.width, starts, excluded
+        )
+        return result
+
+    def lift(self, items: Rows, candidates: Rows) -> Floats:
+        """Sum the log lifts of candidates (B, C) over window items (B, D), as `lift` says: (B, C)."""
+        lift: Floats = log_lift(items, candidates, self._pool.blocks, self._met, self._all_met)
+        return lift
+
+    def strongest(self, queries: Rows, lanes: Rows, targets: Rows, items: Rows, weights: Floats) -> Rows:
+        """Name the two window positions with the largest terms in a scan's sum for each of N targets: (N, 2), or -1."""
+        positions: Rows = _strongest(queries, lanes, targets, items, weights, self._pool.blocks)
+        return positions
+
+    def fade(self, lane: int, factor: float) -> None:
+        """Multiply all counters of a lane."""
+        _fade(self._pool.blocks, lane, np.float32(factor))
+
+    def forget(self, dead: Mask) -> None:
+        """Remove the item rows marked in `dead`, and the same as neighbours of others."""
+        marks = padded(dead, len(self._pool))
+        self._pool.drop(marks)
+        gone = np.flatnonzero(marks)
+        self._norms[gone] = 0
+        self._met[gone] = 0
+        self._all_met = float(self._met.sum())
+
+    def state(self) -> State:
+        """Copy everything, rows packed one after the other."""
+        used, keys, counters = self._pool.packed()
+        rows = int(np.flatnonzero((used > 0) | (self._met[: len(used)] > 0)).max(initial=-1)) + 1
+        return {
+            "keys": keys,
+            "counters": counters,
+            "used": used[:rows],
+            "width": np.array([self._pool.width], np.int64),
+            "norms": self._norms[:rows].copy(),
+            "met": self._met[:rows].copy(),
+            "all_met": np.array([self._all_met]),
+            "steps": np.array([self._steps], np.int64),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take back what `state` gave."""
+        self._pool.restore(state["used"], state["keys"], state["counters"], int(state["width"][0]))
+        self._norms = state["norms"].astype(np.float64)
+        self._met = state["met"].astype(np.float64)
+        self._all_met = float(state["all_met"][0])
+        self._steps = int(state["steps"][0])
+
+    def _grow(self, rows: int) -> None:
+        self._pool.grow(rows)
+        self._norms = grown(self._norms, len(self._pool))
+        self._met = grown(self._met, len(self._pool))
+
+
+@kernel
+def _gathered(table, rows):
+    gathered = np.zeros((len(rows), table.shape[1]), np.float32)
+    for n in range(len(rows)):
+        if 0 <= rows[n] < len(table):
+            for lane in range(table.shape[1]):
+                gathered[n, lane] = table[rows[n], lane]
+    return gathered
+
+
+@kernel
+def _scan(items, weights, blocks, width, starts, excluded):
+    """See Neighbours.scan. What is excluded shares one place, so that the inner loops need not ask."""
+    queries, _, lanes = weights.shape
+    known = len(blocks.used)
+    place = np.empty(known, np.int32)  # never filled: a place counts where the item standing there says so
+    places = np.empty(width, np.int32)  # of one row's neighbours
+    rows, sums = np.empty(1024, np.int32), np.zeros((1024, lanes), np.float32)
+    ends = np.zeros(queries + 1, np.int64)
+    count = _BIN + 1
+    for b in range(queries):
+        first, barred = count, excluded[starts[b] : starts[b + 1]]
+        for n in range(len(barred)):
+            if barred[n] < known:
+                place[barred[n]] = ~n
+        window, weight = _distinct(items[b], weights[b], known)
+        for j in range(len(window)):
+            neighbours = keys_of(blocks, window[j])
+            rows, sums = with_room(rows, sums, count, len(neighbours))
+            count = _enter(neighbours, place, places, rows, first, count, barred)
+            for lane in range(lanes):
+                if weight[j, lane] != 0:
+                    _add(counter_of(blocks, window[j], lane), weight[j, lane], places, sums, lane)
+        ends[b + 1] = count - 1
+    return ends, rows[1:count].copy(), sums[1:count].copy()
+
+
+@kernel
+def _distinct(items, weights, known):
+    """Known items of one window, each once, with the sum of the weights (n, E) of all its positions."""
+    window, summed = np.empty_like(items), np.zeros_like(weights)
+    count = 0
+    for j in range(len(items)):
+        if not 0 <= items[j] < known:
+            continue
+        n = 0
+        while n < count and window[n] != items[j]:
+            n += 1
+        window[n] = items[j]
+        for lane in range(weights.shape[1]):
+            summed[n, lane] += weights[j, lane]
+        count = max(count, n + 1)
+    return window[:count], summed[:count]
+
+
+@kernel
+def _enter(neighbours, place, places, rows, first, count, barred):
+    """Find the place of each neighbour, giving new ones the next; return how many places are taken."""
+    for s in range(len(neighbours)):
+        item = neighbours[s]
+        n = place[item]
+        if n < 0 and ~n < len(barred) and barred[~n] == item:
+            places[s] = _BIN
+            continue
+        if not (first <= n < count and rows[n] == item):
+            n = count
+            place[item] = n
+            rows[n] = item
+            count += 1
+        places[s] = n
+    return count
+
+
+@kernel
+def _add(counters, weight, places, sums, lane):
+    for s in range(len(counters)):
+        sums[places[s], lane] += weight * counters[s]
+
+
+@kernel
+def _strongest(queries, lanes, targets, items, weights, blocks):
+    best = np.full((len(queries), 2), -1, np.int32)
+    for n in range(len(queries)):
+        b, lane = queries[n], lanes[n]
+        first, second = np.float32(0), np.float32(0)
+        for j in range(min(items.shape[1], _NAMED)):
+            q = items[b, j]
+            if not 0 <= q < len(blocks.used) or weights[b, j, lane] == 0:
+                continue
+            s = _find(targets[n], keys_of(blocks, q))
+            if s < 0:
+                continue
+            term = weights[b, j, lane] * counter_of(blocks, q, lane)[s]
+            if term > first:
+                best[n, 1], second = best[n, 0], first
+                best[n, 0], first = j, term
+            elif term > second:
+                best[n, 1], second = j, term
+    return best
+
+
+@kernel
+def _find(neighbour, neighbours):
+    """Slot of `neighbour`, or -1. No early return: a loop without exits compares many at once."""
+    found = np.int32(-1)
+    for s in range(len(neighbours)):
+        if neighbours[s] == neighbour:
+            found = np.int32(s)
+    return found
+
+
+@kernel
+def _slot(row, neighbour, blocks, width, seed, step):
+    """Where `neighbour` stands in `row`, making room for it if need be."""
+    s = _find(neighbour, keys_of(blocks, row))
+    if s >= 0:
+        return s
+    if blocks.used[row] < width:
+        return add(blocks, row, neighbour)
+    meetings = counter_of(blocks, row, blocks.depth - 1)
+    for k in range(_SAMPLED):
+        at = np.int64(mixed(seed, step * _SAMPLED + k) % np.uint64(width))
+        if s < 0 or meetings[at] < meetings[s]:
+            s = at
+    replace(blocks, row, s, neighbour)
+    return s
+
+
+@kernel
+def _count(row, s, blocks, norms, met, gains, norm_gains, weight):
+    """Add one meeting to the counters of neighbour `s` in `row` and to the row's norms."""
+    lanes = blocks.depth - 1
+    counter_of(blocks, row, lanes)[s] += weight
+    met[row] += weight
+    for lane in range(lanes):
+        norms[row, lane] += weight * norm_gains[lane]
+        if gains[lane] != 0:
+            counter_of(blocks, row, lane)[s] += weight * gains[lane]
+
+
+@kernel
+def _wanted(blocks, window, target):
+    """Entries of new blocks that one event may ask for."""
+    length, wanted = 0, 0
+    for q in window:
+        if q < 0:
+            break
+        length += 1
+        if blocks.used[q] == blocks.rooms[q]:
+            wanted += fitting(blocks.used[q] + 1)
+    return wanted + 2 * fitting(blocks.used[target] + length + 1)
+
+
+@kernel
+def _meet(first, items, targets, event_weights, forward, mirrored, norm, blocks, width, most, norms, met, seed, steps):
+    """Count the events from the first on, as far as there is room for the next; at least one.
+
+    Returns how many of all are done, and by how much the norms of meetings have grown together.
+    """
+    gained = 0.0
+    for b in range(first, len(targets)):
+        t = targets[b]
+        full = blocks.ends[1] > most or blocks.ends[0] + _wanted(blocks, items[b], t) > len(blocks.keys)
+        if full and b > first:
+            return b, gained
+        for j in range(items.shape[1]):
+            q = items[b, j]
+            if q < 0:
+                break
+            if q == t and j > 0:
+                continue
+            step = (steps + b) * DEEPEST + j
+            s = _slot(q, t, blocks, width, seed, step)
+            _count(q, s, blocks, norms, met, forward[b, j], norm[b, j], event_weights[b])
+            gained += event_weights[b]
+            if q == t:
+                continue
+            s = _slot(t, q, blocks, width, seed + 1, step)
+            _count(t, s, blocks, norms, met, mirrored[b, j], norm[b, j], event_weights[b])
+            gained += event_weights[b]
+    return len(targets), gained
+
+
+@kernel
+def _fade(blocks, lane, factor):
+    for row in range(len(blocks.used)):
+        counter_of(blocks, row, lane)[:] *= factor

@@ -1,0 +1,43 @@
+"""Which experts springtide has: the one place where they are listed.
+
+To add one: write it in a file of its own against the contract in `base`, list it here, and let its
+test run the contract checks. Its columns then take part in candidates, mixture, ranker, reasons and metrics.
+
+A *family* is what can be left out, to measure what it is worth: an expert, or the readouts of one kind in the
+co-occurrence table that several kinds share.
+"""
+
+from collections.abc import Callable, Collection
+
+from models.base import Expert
+from models.experts import bursts, covisitation, transitions
+from models.experts.cooccurrence import Cooccurrence
+from models.experts.factorization import FactorizationExpert
+from models.experts.popularity import Popularity
+from models.experts.repeats import Repeats
+from models.experts.sessions import SimilarSessions
+from models.network.training import SequenceExpert
+
+_READOUTS = {
+    "transitions": transitions.READOUTS,
+    "covisitation": covisitation.READOUTS,
+    "bursts": bursts.READOUTS,
+}
+_EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
+    "repeats": lambda _: Repeats(),
+    "sessions": lambda _: SimilarSessions(),
+    "popularity": lambda _: Popularity(),
+    "factorization": lambda seed: FactorizationExpert(seed=seed),
+    "sequence": lambda seed: SequenceExpert(seed=seed),
+}
+FAMILIES = (*_READOUTS, *_EXPERTS)
+NETWORK = "sequence"
+"""The family, and the column, of the network: by far the slowest to learn."""
+
+
+def experts(seed: int, *, network: bool = True, without: Collection[str] = ()) -> list[Expert]:
+    """Return new experts, in the order of their columns, but for the families left out."""
+    absent = {*without} if network else {*without, NETWORK}
+    readouts = [readout for family, some in _READOUTS.items() if family not in absent for readout in some]
+    counting: list[Expert] = [Cooccurrence(readouts, seed=seed)] if readouts else []
+    return counting + [make(seed) for family, make in _EXPERTS.items() if family not in absent]

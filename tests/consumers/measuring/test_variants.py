@@ -1,0 +1,37 @@
+import pytest
+
+from consumers.durations import Duration
+from consumers.measuring.variants import Variant, ablations, update_period
+from models.families import FAMILIES, NETWORK
+from models.measuring.lateness import DeferredRecommender, FrozenRecommender
+from models.ranking.features import GROUPS
+from stream.errors import SettingsError
+from tests.consumers.stream import settings
+
+
+def test_two_ways_of_learning_late_are_one_too_many() -> None:
+    with pytest.raises(SettingsError, match="give one of them"):
+        Variant(update_every=Duration.parse("1d"), freeze_after=0.5)
+
+
+def test_a_period_must_have_a_length() -> None:
+    assert update_period("1d") == 86_400_000
+    with pytest.raises(SettingsError, match=r"^--update-every is '1', but must be a duration with units, .*\.$"):
+        update_period("1")
+    with pytest.raises(SettingsError, match="must be longer than nothing"):
+        Variant(update_every=update_period("0s"))
+
+
+def test_learning_late_takes_a_recommender_of_its_own() -> None:
+    one = settings()
+    assert isinstance(Variant(update_every=Duration.parse("1d")).recommender(one, 10), DeferredRecommender)
+    assert isinstance(Variant(freeze_after=0.5).recommender(one, 10), FrozenRecommender)
+    assert not isinstance(Variant().recommender(one, 10), DeferredRecommender | FrozenRecommender)
+
+
+def test_everything_can_be_left_out_that_is_there() -> None:
+    assert set(ablations(settings(network={"enabled": True}))) == {*FAMILIES, "item_statistics"}
+    assert set(ablations(settings())) == {*FAMILIES, "item_statistics"} - {NETWORK}
+    for name in ablations(settings()):
+        whole, lacking = (Variant(lacking=some).recommender(settings(), 10) for some in ("", name))
+        assert (whole.scorers == lacking.scorers) == (name in GROUPS)

@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import pytest
+
+from consumers.metrics import machine
+
+
+def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, none, missing = tmp_path / "limit", tmp_path / "none", tmp_path / "missing"
+    limit.write_text("123456789\n")
+    none.write_text("max\n")
+    monkeypatch.setattr(machine, "_CGROUP_LIMITS", (none, missing))
+    of_the_machine = machine.memory_limit_bytes()
+    assert of_the_machine > 2**28
+
+    monkeypatch.setattr(machine, "_CGROUP_LIMITS", (none, limit, missing))
+    assert machine.memory_limit_bytes() == 123_456_789

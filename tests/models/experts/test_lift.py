@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from models.experts.neighbours import Neighbours
+
+LANES = 1
+
+
+def meet(table: Neighbours, target: int, window: list[int], weight: float = 1.0) -> None:
+    gains = np.ones((1, len(window), LANES), np.float32)
+    event_weights = np.array([weight], np.float32)
+    table.meet(np.array([window], np.int32), np.array([target], np.int32), event_weights, gains, gains, gains)
+
+
+def lifts(table: Neighbours, window: list[int], candidates: list[int]) -> list[float]:
+    found: list[float] = table.lift(np.array([window], np.int32), np.array([candidates], np.int32))[0].tolist()
+    return found
+
+
+@pytest.fixture
+def met() -> Neighbours:
+    """Items 1 and 2 have met twice, each of them and item 3 four times: the meetings of an item are 6, 6, 8 of 20."""
+    table = Neighbours(LANES, width=8, seed=0)
+    for pair in [(1, 2)] * 2 + [(1, 3)] * 4 + [(2, 3)] * 4:
+        meet(table, pair[0], [pair[1]])
+    return table
+
+
+def test_lift_compares_meetings_with_chance(met: Neighbours) -> None:
+    by_2, by_3 = np.log(3 / (6 * 6 / 20 + 1)), np.log(5 / (6 * 8 / 20 + 1))
+    assert lifts(met, [1], [3, 2]) == pytest.approx([by_3, by_2])
+
+
+def test_positions_are_summed_and_fade(met: Neighbours) -> None:
+    by_2 = np.log(3 / (6 * 6 / 20 + 1))
+    assert lifts(met, [1, -1, 1], [2]) == pytest.approx([by_2 * (1 + 0.9**2)])
+    assert lifts(met, [9] * 20 + [1], [2]) == [0]
+
+
+def test_what_has_not_met_has_no_lift(met: Neighbours) -> None:
+    assert lifts(met, [1, 77], [1, 9, -1, 1_000_000]) == [0, 0, 0, 0]
+    assert lifts(Neighbours(LANES, width=8, seed=0), [1], [2]) == [0]
+
+
+def test_queries_do_not_see_each_other(met: Neighbours) -> None:
+    found = met.lift(np.array([[1], [1]], np.int32), np.array([[2, -1], [3, 1]], np.int32))
+    assert found.tolist() == [[*lifts(met, [1], [2]), 0], [*lifts(met, [1], [3]), 0]]
+
+
+def test_meetings_without_weight_give_none() -> None:
+    table = Neighbours(LANES, width=8, seed=0)
+    meet(table, 1, [2], weight=0.0)
+    assert lifts(table, [1], [2]) == [0]
+
+
+def test_forgotten_items_count_no_more(met: Neighbours) -> None:
+    met.forget(np.arange(4) == 3)
+    assert lifts(met, [1], [2, 3]) == pytest.approx([np.log(3 / (6 * 6 / 12 + 1)), 0])

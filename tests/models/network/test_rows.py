@@ -1,0 +1,53 @@
+import numpy as np
+import torch
+
+from models.network.rows import ItemVectors
+
+ALL = np.arange(3)
+
+
+def gradients(step: int) -> torch.Tensor:
+    return torch.tensor([[1.0, -2.0], [0.5, 0.0], [3.0, 0.1]]) * (1 + step % 3)
+
+
+def test_rows_that_always_take_part_follow_adam() -> None:
+    items = ItemVectors(2, rate=0.1)
+    items.grow(3)
+    expected = torch.nn.Parameter(torch.zeros(3, 2))
+    adam = torch.optim.Adam([expected], lr=0.1)
+    for step in range(5):
+        items.update(ALL, items.vectors[ALL], gradients(step))
+        expected.grad = gradients(step)
+        adam.step()
+    torch.testing.assert_close(items.vectors[:3], expected.detach())
+
+
+def test_other_rows_stay_as_they_are() -> None:
+    items = ItemVectors(2, rate=0.1)
+    items.grow(3)
+    items.update(ALL, torch.ones(3, 2), gradients(0))
+    before = items.vectors.clone()
+    items.update(np.array([1]), items.vectors[[1]], gradients(1)[[1]])
+    assert torch.equal(items.vectors[[0, 2]], before[[0, 2]])
+    assert not torch.equal(items.vectors[1], before[1])
+
+
+def test_rows_are_known_from_their_first_update_until_they_are_forgotten() -> None:
+    items = ItemVectors(2, rate=0.1)
+    items.grow(6)
+    assert not items.known.any()
+    items.update(np.array([1, 4]), torch.ones(2, 2), gradients(0)[:2])
+    assert np.flatnonzero(items.known).tolist() == [1, 4]
+    items.forget(np.array([True, False, False, False, True]))
+    assert np.flatnonzero(items.known).tolist() == [1]
+    assert not items.state()["vectors"][:1].any()
+    items.forget(np.ones(99, np.bool_))
+    assert not any(array.any() for array in items.state().values())
+
+
+def test_state_holds_no_row_beyond_the_last_known() -> None:
+    items = ItemVectors(2, rate=0.1)
+    items.grow(100)
+    items.update(np.array([7]), torch.ones(1, 2), gradients(0)[:1])
+    items.forget(np.zeros(3, np.bool_))
+    assert {len(array) for array in items.state().values()} == {8}

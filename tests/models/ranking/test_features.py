@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from models.base import Floats
+from models.items import ItemStatistics
+from models.ranking.features import PLAIN, features
+from tests.models.tiny import each, query
+
+HOUR_S = 3600
+
+
+def learned() -> ItemStatistics:
+    items = ItemStatistics()
+    for events in each([(0, 4, 0), (0, 4, HOUR_S), (0, 4, 2 * HOUR_S)]):
+        items.learn(events)
+    return items
+
+
+@pytest.fixture
+def found() -> Floats:
+    """Features of the candidates 4, 1, 9 and none; item 1 stands at the positions 1 and 2 of the window."""
+    queries = query([(7, 3 * HOUR_S), (1, 2 * HOUR_S), (1, HOUR_S)], now_s=4 * HOUR_S)
+    raw = np.zeros((1, 4, 2), np.float32)
+    raw[0, 0], raw[0, 1] = [1, 2], [3, 0]
+    mixture, lift = np.array([[[0.75, 0.25, 0, 0]], [[3, -1, 0, 0]]], np.float32)
+    result: Floats = features(queries, np.array([[4, 1, 9, -1]], np.int32), raw, mixture, lift, learned())[0]
+    return result
+
+
+def test_mixture_and_experts_come_first(found: Floats) -> None:
+    assert found.shape == (4, 1 + 2 + PLAIN)
+    assert found[0, :3] == pytest.approx([0.2 * np.log(0.750001 / 1e-6), 0.2, 0.4])
+    assert found[1, :3] == pytest.approx([0.2 * np.log(0.250001 / 1e-6), 0.6, 0])
+
+
+def test_what_is_known_of_an_item(found: Floats) -> None:
+    assert found[0, 3:7] == pytest.approx([0.2 * np.log1p(4), 0.2 * np.log1p(120), 0.2 * np.log1p(3), 0])
+    assert found[2, 3:7].tolist() == [0, 0, 0, 1]
+
+
+def test_the_place_of_an_item_in_the_window(found: Floats) -> None:
+    assert not found[[0, 2, 3], 7:19].any()
+    expected = [1, 0, 1, 0.2 / 2**0.5, 0.2 * np.log1p(2), 0.2 * np.log1p(120), 0, 0, 0, 1, 1, 1]
+    assert found[1, 7:19] == pytest.approx(expected)
+
+
+def test_lift_comes_last(found: Floats) -> None:
+    assert found[:, 19] == pytest.approx([0.6, -0.2, 0, 0])
+
+
+def test_padding_has_no_features(found: Floats) -> None:
+    assert not found[3].any()
+
+
+def test_no_queries() -> None:
+    nobody = query(now_s=0)
+    none = np.zeros((0, 1), np.float32)
+    nothing = features(nobody, none.astype(np.int32), np.zeros((0, 1, 2), np.float32), none, none, learned())
+    assert nothing.shape == (0, 1, 3 + PLAIN)

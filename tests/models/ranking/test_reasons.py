@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.base import Floats
+from models.ranking.features import GROUPS, PLAIN
+from models.ranking.reasons import contributions, source_groups, strongest
+
+EXPERTS = 2
+
+
+def test_terms_of_one_source_are_added() -> None:
+    features, weights = np.ones((1, 3 + PLAIN), np.float32), np.zeros((1, 3 + PLAIN), np.float32)
+    weights[0, :3] = [10, 1, 2]  # the mixture, and the two experts
+    weights[0, 3:] = [{"item_statistics": 0.5, "own_history": -0.25, "lift": 2}[group] for group in GROUPS]
+    terms = contributions(features, weights, np.array([[0.3, 0.1]], np.float32))
+    assert source_groups() == ("item_statistics", "own_history", "lift")
+    assert terms[0] == pytest.approx([10 * 0.75 + 1, 10 * 0.25 + 2, 4 * 0.5, 12 * -0.25, 2])
+
+
+NUMBERS = st.floats(-10, 10, width=32)
+
+
+@given(
+    st.lists(NUMBERS, min_size=3 + PLAIN, max_size=3 + PLAIN),
+    st.lists(NUMBERS, min_size=3 + PLAIN, max_size=3 + PLAIN),
+    st.lists(st.floats(2**-20, 0.5, width=32), min_size=EXPERTS, max_size=EXPERTS),
+)
+def test_terms_add_up_to_the_score(features: list[float], weights: list[float], parts: list[float]) -> None:
+    seen, weighed = np.array([features], np.float32), np.array([weights], np.float32)
+    terms = contributions(seen, weighed, np.array([parts], np.float32))
+    assert terms.sum() == pytest.approx(float((seen * weighed).sum()), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("terms", "named", "shares_named"),
+    [
+        ([1, -5, 6, 3], [2, 3], [0.6, 0.3]),
+        ([4, 4, 8, 0], [2, 0], [0.5, 0.25]),
+        ([-1, 2, 0, 0], [1, -1], [1, 0]),
+        ([-1, 0, -3, 0], [-1, -1], [0, 0]),
+    ],
+)
+def test_the_largest_terms_are_named(terms: list[int], named: list[int], shares_named: list[float]) -> None:
+    sources, shares = strongest(np.array([terms], np.float32))
+    assert sources[0].tolist() == named
+    assert shares[0] == pytest.approx(shares_named)
+
+
+def test_no_items() -> None:
+    nothing: Floats = np.zeros((0, 3 + PLAIN), np.float32)
+    terms = contributions(nothing, nothing, np.zeros((0, EXPERTS), np.float32))
+    assert strongest(terms)[0].shape == (0, 2)
