@@ -82,7 +82,7 @@ class Filled:
         settings = Settings(
             windows=Windows(users=users + _BATCH), models=Models(items=items + _BATCH, micro_batch=_FILL)
         )
-        recommender = _Filled(experts(settings.models.seed))
+        recommender = _Filled(experts(settings.models.seed, settings.network.config()))
         filled = cls(Pipeline(settings, recommender=recommender), users, items)
         for _ in range(0, max(users, items), _FILL):
             filled.step(_FILL, _SILENT)

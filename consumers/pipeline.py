@@ -142,7 +142,7 @@ class Pipeline:
 
     def __init__(self, settings: Settings, epoch: int = 0, recommender: Recommender | None = None) -> None:
         self.decoder = gate.decoder(settings)
-        self.recommender = recommender or Recommender(experts(settings.models.seed, network=settings.network.enabled))
+        self.recommender = recommender or Recommender(experts(settings.models.seed, settings.network.config()))
         self.admission = Admission(
             settings.windows.users, settings.models.items, self._forget_users, self._forget_items
         )

@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consumers.durations import Duration
+from models.network.config import NetworkConfig
 from stream.errors import SettingsError
 from stream.fields import FieldMap
 from stream.policy import EventPolicy, Role
@@ -243,9 +244,15 @@ class Models(Section):
 
 
 class Network(Section):
-    """The Transformer over the window."""
+    """The network over the window."""
 
     enabled: bool = True
+    encoder: Literal["transformer", "lstm"] = "transformer"
+    calendar: bool = False
+
+    def config(self) -> NetworkConfig | None:
+        """Return its shape; None where there is none."""
+        return NetworkConfig(self.encoder, self.calendar) if self.enabled else None
 
 
 class Publish(Section):

@@ -16,6 +16,7 @@ from models.experts.factorization import FactorizationExpert
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
 from models.experts.sessions import SimilarSessions
+from models.network.config import NetworkConfig
 from models.network.training import SequenceExpert
 
 _READOUTS = {
@@ -28,16 +29,16 @@ _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "sessions": lambda _: SimilarSessions(),
     "popularity": lambda _: Popularity(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),
-    "sequence": lambda seed: SequenceExpert(seed=seed),
 }
-FAMILIES = (*_READOUTS, *_EXPERTS)
 NETWORK = "sequence"
 """The family, and the column, of the network: by far the slowest to learn."""
 
+FAMILIES = (*_READOUTS, *_EXPERTS, NETWORK)
 
-def experts(seed: int, *, network: bool = True, without: Collection[str] = ()) -> list[Expert]:
-    """Return new experts, in the order of their columns, but for the families left out."""
-    absent = {*without} if network else {*without, NETWORK}
-    readouts = [readout for family, some in _READOUTS.items() if family not in absent for readout in some]
+
+def experts(seed: int, network: NetworkConfig | None, without: Collection[str] = ()) -> list[Expert]:
+    """Return new experts, in the order of their columns, but for the families left out, and for a network of None."""
+    readouts = [readout for family, some in _READOUTS.items() if family not in without for readout in some]
     counting: list[Expert] = [Cooccurrence(readouts, seed=seed)] if readouts else []
-    return counting + [make(seed) for family, make in _EXPERTS.items() if family not in absent]
+    counting += [make(seed) for family, make in _EXPERTS.items() if family not in without]
+    return counting if network is None or NETWORK in without else [*counting, SequenceExpert(network, seed=seed)]

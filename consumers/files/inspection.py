@@ -25,7 +25,7 @@ from consumers.files.reading import EventBatch, EventFile
 from consumers.files.suspects import Suspects
 from consumers.files.times import NO_TIME
 from consumers.settings import Settings
-from models.network.sequence import SequenceConfig
+from models.network.config import NetworkConfig
 from stream.cleaning import Accepted
 from stream.clock import utc
 from stream.events import EARLIEST_MS, Interaction
@@ -106,7 +106,7 @@ class _Inspector:
         self._found: dict[tuple[str, str], Finding] = {}
         self._first_ms = self._last_ms = NO_TIME
         self._newest_ms = NO_TIME
-        self._read = SequenceConfig().window
+        self._read = NetworkConfig().window
         self._length = settings.windows.length
 
     def take(self, batch: EventBatch) -> None:

@@ -51,7 +51,7 @@ class Variant:
         """Make a new one, for a stream of so many events."""
         without = [self.lacking] if self.lacking in FAMILIES else []
         silent = [_FEATURES_OF_OWN_ITEMS] if self.lacking == OWN_ITEMS else [self.lacking]
-        members = experts(settings.models.seed, network=settings.network.enabled, without=without)
+        members = experts(settings.models.seed, settings.network.config(), without)
         if self.update_every is not None:
             windows = UserWindows(settings.windows.length, settings.windows.span.ms)
             return DeferredRecommender(members, silent, windows)

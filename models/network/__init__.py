@@ -1,4 +1,6 @@
-"""The expert that is trained: `sequence` is the Transformer, `training` teaches it while the stream runs.
+"""The expert that is trained: what reads a window, and how that is taught while the stream runs.
 
-`replay` keeps what it was taught, `rows` its item vectors, `adam` and `numerics` how it steps.
+Read in this order: `config`, `tokens` (what the network is given), `sequence` (the Transformer), `recurrent` (the LSTM
+that may stand in its place), `training`, with `replay` (what it was taught), `rows` (its item vectors), `adam` and
+`numerics`.
 """

@@ -4,7 +4,7 @@ A ring of the newest examples: what the network saw of a window, and the item th
 newest end and wait there until enough have gathered for an update; old ones are drawn from all of it. A network that
 learns a stream in one pass forgets slowly learned, rare patterns; one old example beside each new one keeps them.
 
-Bytes: 6 W + 12 an example, W the number of events that the network reads.
+Bytes: 6 W + 13 an example, W the number of events that the network reads.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import Floats, Mask, Rows
-from models.network.sequence import gap_buckets
+from models.network.tokens import gap_buckets, hours_of_week
 from models.tables import padded
 from stream.snapshots import State
 from stream.windows import WindowView
@@ -29,6 +29,7 @@ class Inputs(NamedTuple):
     items: Rows  # (B, W), -1 where there is none
     gaps: Buckets  # (B, W) bucket of the time from each event to the one after it, for the newest to now
     ages: Buckets  # (B, W) bucket of the time from each event to now
+    hours: Buckets  # (B,) hour of the week of now, UTC
 
 
 class Examples(NamedTuple):
@@ -53,7 +54,7 @@ def inputs_of(windows: WindowView, width: int) -> Inputs:
     gaps, ages = gap_buckets(after_ms - times_ms), gap_buckets(now_ms - times_ms)
     gaps[absent] = 0
     ages[absent] = 0
-    return Inputs(items, gaps, ages)
+    return Inputs(items, gaps, ages, hours_of_week(windows.now_ms))
 
 
 class ReplayBuffer:
@@ -81,6 +82,7 @@ class ReplayBuffer:
                 np.full((rows, width), -1, np.int32),
                 np.zeros((rows, width), np.uint8),
                 np.zeros((rows, width), np.uint8),
+                np.zeros(rows, np.uint8),
             ),
             np.zeros(rows, np.int32),
             np.zeros(rows, np.float32),
@@ -137,7 +139,7 @@ class ReplayBuffer:
         self.append(examples)
 
 
-_NAMES = ("items", "gaps", "ages", "targets", "weights", "users")
+_NAMES = ("items", "gaps", "ages", "hours", "targets", "weights", "users")
 
 
 def _columns(examples: Examples) -> list[npt.NDArray[Any]]:
@@ -145,5 +147,5 @@ def _columns(examples: Examples) -> list[npt.NDArray[Any]]:
 
 
 def _examples(columns: Sequence[npt.NDArray[Any]]) -> Examples:
-    items, gaps, ages, targets, weights, users = columns
-    return Examples(Inputs(items, gaps, ages), targets, weights, users)
+    items, gaps, ages, hours, targets, weights, users = columns
+    return Examples(Inputs(items, gaps, ages, hours), targets, weights, users)

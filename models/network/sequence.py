@@ -19,42 +19,18 @@ The layout follows SASRec (Kang and McAuley 2018, https://arxiv.org/abs/1808.097
 sub-layer, time gaps, and the one query described above.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-GAP_BUCKETS = 64
-"""Enough for half octaves of seconds up to 2**31 s."""
+from models.network.config import NetworkConfig
+from models.network.tokens import Tokens
 
-_TOKEN_SCALE = 2.0
-"""How much an item weighs in its token, against place and times."""
-
-_ADDED_SCALE = 0.17
+ADDED_SCALE = 0.17
 """Standard deviation of what an untrained layer adds to a token, relative to its input."""
 
-_CONTEXT_SCALE = 0.5
+CONTEXT_SCALE = 0.5
 """Size of the numbers in an untrained context vector: with larger ones the logits run ahead of the evidence."""
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceConfig:
-    """Shape of the network."""
-
-    width: int = 64  # D: of item vectors, tokens and context vectors
-    window: int = 16  # L: newest events that are read
-    layers: int = 1  # all but the last update every token
-    heads: int = 2
-    dropout: float = 0.2  # of context vectors
-
-
-def gap_buckets(gaps_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Half-octave bucket of each time gap; gaps below a second, and negative ones, are bucket 0."""
-    seconds = np.maximum(gaps_ms, 0) // 1000
-    return np.minimum(2.0 * np.log2(seconds + 1.0), GAP_BUCKETS - 1).astype(np.uint8)
 
 
 class Block(nn.Module):
@@ -71,7 +47,7 @@ class Block(nn.Module):
         self.widen = nn.Linear(width, 2 * width)
         self.narrow = nn.Linear(2 * width, width)
         for last in (self.output, self.narrow):
-            nn.init.normal_(last.weight, std=_ADDED_SCALE / last.in_features**0.5)
+            nn.init.normal_(last.weight, std=ADDED_SCALE / last.in_features**0.5)
             nn.init.zeros_(last.bias)
 
     def forward(self, tokens: Tensor, valid: Tensor, queries: int) -> Tensor:
@@ -89,39 +65,21 @@ class Block(nn.Module):
         return updated + fed
 
 
-class SequenceEncoder(nn.Module):
-    """Windows of item vectors and time gaps in, context vectors out."""
+class TransformerEncoder(nn.Module):
+    """Windows of item vectors and times in, context vectors out."""
 
-    def __init__(self, config: SequenceConfig) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.now = nn.Parameter(torch.zeros(config.width))
-        self.place = nn.Parameter(torch.randn(config.window, config.width) * 0.02)
-        self.gap = nn.Embedding(GAP_BUCKETS, config.width)
-        self.age = nn.Embedding(GAP_BUCKETS, config.width)
-        for table in (self.gap, self.age):
-            nn.init.normal_(table.weight, std=0.02)
+        self.tokens = Tokens(config)
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
-        nn.init.constant_(self.norm.weight, _CONTEXT_SCALE)
+        nn.init.constant_(self.norm.weight, CONTEXT_SCALE)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, vectors: Tensor, gaps: Tensor, ages: Tensor, valid: Tensor) -> Tensor:
-        """Give the context vector (B, D) of each window.
-
-        Parameters
-        ----------
-        vectors
-            Item vectors, newest first (B, L, D); anything where not `valid`.
-        gaps
-            Bucket of the time from each event to the one after it, for the newest to now (B, L), integer.
-        ages
-            Bucket of the time from each event to now (B, L), integer.
-        valid
-            Which of the L places hold an event (B, L), bool; a window may be empty.
-        """
-        events = _TOKEN_SCALE * vectors + self.place + self.gap(gaps) + self.age(ages)  # (B, L, D)
-        newest = events[:, :1] * valid[:, :1, None]
-        tokens = torch.cat([newest + self.now, events], dim=1)  # (B, 1 + L, D)
+    def forward(self, vectors: Tensor, gaps: Tensor, ages: Tensor, hours: Tensor, valid: Tensor) -> Tensor:
+        """Give the context vector (B, D) of each window; see Tokens for what comes in."""
+        now, events = self.tokens(vectors, gaps, ages, hours, valid)
+        tokens = torch.cat([now[:, None], events], dim=1)  # (B, 1 + L, D)
         valid = functional.pad(valid, (1, 0), value=True)  # now is always there to attend to
         for block in self.blocks[:-1]:
             tokens = block(tokens, valid, tokens.shape[1])

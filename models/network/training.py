@@ -31,15 +31,19 @@ from models.experts.dense import Logits, Probabilities, logits
 from models.experts.portion import Places, Portion
 from models.experts.shortlist import Shortlist
 from models.network.adam import adam_step
+from models.network.config import NetworkConfig
 from models.network.numerics import fix_numerics
+from models.network.recurrent import LSTMEncoder
 from models.network.replay import Examples, Inputs, ReplayBuffer, inputs_of
 from models.network.rows import ItemVectors
-from models.network.sequence import SequenceConfig, SequenceEncoder
+from models.network.sequence import TransformerEncoder
 from stream.snapshots import State, nest, pick
 from stream.windows import WindowView
 
 _BIRTH_SCALE = 0.2
 """Length of a new item's vector in units of its context vector: strong enough to be offered, weak enough to turn."""
+
+_ENCODERS = {"transformer": TransformerEncoder, "lstm": LSTMEncoder}
 
 _AHEAD = 256
 """Windows read at once at most, 16 KiB each."""
@@ -74,7 +78,7 @@ class TrainingConfig:
 
 
 class SequenceExpert(Expert):
-    """A Transformer over the window, trained online.
+    """A Transformer or an LSTM over the window, trained online.
 
     Attributes
     ----------
@@ -88,15 +92,16 @@ class SequenceExpert(Expert):
     columns = (Column("sequence", 20),)
 
     def __init__(
-        self, network: SequenceConfig | None = None, training: TrainingConfig | None = None, seed: int = 0
+        self, network: NetworkConfig | None = None, training: TrainingConfig | None = None, seed: int = 0
     ) -> None:
         fix_numerics()
-        self._network = network or SequenceConfig()
+        self._network = network or NetworkConfig()
         self._training = training or TrainingConfig()
         self._seed = seed
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            self._encoder = SequenceEncoder(self._network).eval()  # in training only while an update computes
+            encoder = _ENCODERS[self._network.encoder]
+            self._encoder = encoder(self._network).eval()  # in training only while an update computes
         self._parameters = list(self._encoder.parameters())
         self._weights = parameters_to_vector(self._parameters).detach()
         vector_to_parameters(self._weights, self._parameters)  # from now on the parameters are parts of this vector
@@ -210,7 +215,8 @@ class SequenceExpert(Expert):
         index = torch.from_numpy(np.where(valid, slots, 0))
         tokens = functional.embedding(index, vectors)  # (B, W, D)
         gaps, ages = torch.from_numpy(inputs.gaps).int(), torch.from_numpy(inputs.ages).int()
-        contexts: Tensor = self._encoder(tokens, gaps, ages, torch.from_numpy(valid))
+        hours = torch.from_numpy(inputs.hours).int()
+        contexts: Tensor = self._encoder(tokens, gaps, ages, hours, torch.from_numpy(valid))
         return contexts
 
     def _update(self) -> None:

@@ -40,5 +40,5 @@ def brittle_settings(settings: Settings) -> Settings:
 
 def brittle(settings: Settings, epoch: int = 0) -> Pipeline:
     """A pipeline under `brittle_settings`, in which `Brittle` takes the place of popularity."""
-    family = [Brittle() if expert.name == "popularity" else expert for expert in experts(1, network=False)]
+    family = [Brittle() if expert.name == "popularity" else expert for expert in experts(1, None)]
     return Pipeline(settings, epoch, Recommender(family))

@@ -102,7 +102,7 @@ class Unseeded(FactorizationExpert):
 
 
 def counting() -> list[Expert]:
-    return [Unseeded() if expert.name == "factorization" else expert for expert in experts(1, network=False)]
+    return [Unseeded() if expert.name == "factorization" else expert for expert in experts(1, None)]
 
 
 def small_network() -> list[Expert]:

@@ -19,7 +19,7 @@ from consumers.settings import Settings
 from consumers.telemetry import Telemetry
 from models.base import Expert
 from models.families import experts
-from models.network.sequence import SequenceConfig
+from models.network.config import NetworkConfig
 from models.network.training import SequenceExpert, TrainingConfig
 from models.recommender import Recommender
 from stream.errors import SpringtideError
@@ -46,9 +46,9 @@ class Plan:
 def family(settings: Settings) -> list[Expert]:
     """All experts, with a small network; of the type "boom" one of them knows only how to raise."""
     network = SequenceExpert(
-        SequenceConfig(width=16, window=8), TrainingConfig(batch=8, replay_capacity=200), settings.models.seed
+        NetworkConfig(width=16, window=8), TrainingConfig(batch=8, replay_capacity=200), settings.models.seed
     )
-    counting = experts(settings.models.seed, network=False)
+    counting = experts(settings.models.seed, None)
     if "boom" in settings.events.types:
         counting = [Brittle() if expert.name == "popularity" else expert for expert in counting]
     return [*counting, network] if settings.network.enabled else counting

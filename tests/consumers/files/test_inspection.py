@@ -8,7 +8,7 @@ from consumers.files.inspection import EXAMPLES, Finding, Inspection, inspect
 from consumers.files.reading import EventFile
 from consumers.files.suspects import FAR_BEYOND, FEWEST_EVENTS, FEWEST_GAPS, RATE
 from consumers.settings import Settings
-from models.network.sequence import SequenceConfig
+from models.network.config import NetworkConfig
 from tests.consumers.stream import NOON, settings
 
 HEADER = "user,item,ts,event,event_id"
@@ -96,7 +96,7 @@ def test_times_in_another_unit_and_without_zone_and_dates_are_noticed(tmp_path: 
 
 
 def test_windows_are_counted_as_the_network_finds_them(tmp_path: Path) -> None:
-    read = SequenceConfig().window
+    read = NetworkConfig().window
     lines = [f"u1,i{n},{NOON - 1_000 * (40 - n)}" for n in range(40)]
     inspection = inspected(tmp_path, *lines, header="user,item,ts", given=settings(windows={"length": 30}))
     windows = {name: one.events for name, one in found(inspection, "windows").items()}
@@ -147,7 +147,7 @@ def test_every_finding_is_documented() -> None:
     page = (root / "docs" / "cleaning.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"^\| finding \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
     named = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
-    source = "".join((root / "consumers" / f"{module}.py").read_text() for module in ("inspection", "suspects"))
+    source = "".join((root / "consumers" / "files" / f"{module}.py").read_text() for module in ("inspection", "suspects"))
     by_decoder_and_cleaner = {"missing_field", "bad_id", "wrong_type", "future_time", "too_late"}
     assert named - by_decoder_and_cleaner <= set(re.findall(r'"([a-z_]+)"', source))
     assert set(re.findall(r'_note\("\w[\w ]*", "(\w+)"', source)) <= named

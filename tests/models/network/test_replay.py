@@ -11,7 +11,8 @@ def examples(targets: list[int]) -> Examples:
     column = np.array(targets, np.int32)
     items = np.stack([100 + column, np.full_like(column, -1)], axis=1)
     times = np.stack([column, np.zeros_like(column)], axis=1).astype(np.uint8)
-    return Examples(Inputs(items, times, times + 1), column, (column / 2).astype(np.float32), 10 + column)
+    inputs = Inputs(items, times, times + 1, times[:, 0] + 2)
+    return Examples(inputs, column, (column / 2).astype(np.float32), 10 + column)
 
 
 def held(buffer: ReplayBuffer) -> list[int]:
@@ -19,7 +20,7 @@ def held(buffer: ReplayBuffer) -> list[int]:
     found = buffer.take(np.arange(len(buffer)))
     targets: list[int] = found.targets.tolist()
     expected = examples(targets)
-    for name in ("items", "gaps", "ages"):
+    for name in ("items", "gaps", "ages", "hours"):
         assert np.array_equal(getattr(found.inputs, name), getattr(expected.inputs, name))
     assert np.array_equal(found.weights, expected.weights)
     assert np.array_equal(found.users, expected.users)
@@ -79,3 +80,4 @@ def test_windows_become_their_newest_items_and_time_buckets() -> None:
     assert inputs.items.tolist() == [[5, 6], [8, -1]]
     assert inputs.gaps.tolist() == [[2, 4], [0, 0]]  # 1 s to now, 3 s to the next event
     assert inputs.ages.tolist() == [[2, 4], [0, 0]]  # 1 s, 4 s
+    assert inputs.hours.tolist() == [72, 72]  # 1970 began on a Thursday

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from models.base import Events
-from models.network.sequence import SequenceConfig
+from models.network.config import NetworkConfig
 from models.network.training import SequenceExpert, TrainingConfig
 from stream.snapshots import State, state_hash
 from stream.windows import WindowView
 from tests.models.checks import CHECKS, ITEMS, Check, Factory, all_items, name_of, queries_of, stream
 
-NETWORK = SequenceConfig(width=8, window=4, heads=2)
+NETWORK = NetworkConfig(width=8, window=4, heads=2)
 TRAINING = TrainingConfig(batch=8, replay_capacity=64)
 
 
@@ -61,7 +61,7 @@ def test_contract(factory: Factory, check: Check) -> None:
 def test_it_learns_what_follows_what(softmax_rows: int) -> None:
     seen = stream(events=2400)  # seven in ten events are the next item of a circle of 30
     training = TrainingConfig(batch=8, replay_capacity=1000, softmax_rows=softmax_rows)
-    expert = SequenceExpert(SequenceConfig(width=16, window=4, heads=2), training, seed=3)
+    expert = SequenceExpert(NetworkConfig(width=16, window=4, heads=2), training, seed=3)
     for events in seen.batches:
         expert.learn(events)
     queries = seen.queries()
