@@ -7,6 +7,8 @@ A record holds one JSON object in UTF-8. Its `type` says which event it is; a re
     {"type": "request", "user_id": "u17", "event_time": 1767225600250, "k": 20, "exclude": ["i7"]}
     {"type": "erase", "user_id": "u17", "event_time": 1767225600250}
 
+What a record of the items topic says, an `Item`, is read by `items`.
+
 The rules of reading:
 
 - `event_time` is an RFC 3339 string with a zone (cut to the millisecond) or an integer of epoch milliseconds. A number
@@ -27,6 +29,7 @@ time, because one event from 2099 at the head of a partition would hold up all t
 
 import datetime as dt
 import re
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -36,6 +39,8 @@ from stream.errors import MessageError
 from stream.fields import FieldMap, wire_type
 from stream.log import Record
 from stream.policy import EventPolicy
+
+Wire = TypeVar("Wire")
 
 AT_ONCE = -1
 """The `time_ms` of what has no time of its own: it waits for nothing when partitions are merged by time."""
@@ -82,13 +87,26 @@ class Erase(
     event_time_ms: int
 
 
+class Item(Struct, frozen=True, kw_only=True):
+    """All that is known of an item from now on; whatever was said of it before no longer holds.
+
+    `attributes` are texts such as ``genre=jazz``; two items share one when the texts are equal.
+    """
+
+    item_id: str
+    available: bool
+    published_ms: int | None = None
+    attributes: tuple[str, ...] = ()
+    vector: tuple[float, ...] = ()
+
+
 Event = Interaction | Request | Erase
 
 
 class Decoded(Struct, frozen=True):
-    """A record, and either its events or what is wrong with it.
+    """A record, and either its events, or the item it tells of, or what is wrong with it.
 
-    No events and no error means that the policy ignores this kind of record.
+    None of these means that the policy ignores this kind of record.
     """
 
     record: Record
@@ -97,6 +115,7 @@ class Decoded(Struct, frozen=True):
     time_ms: int  # event time, the same for all events of the record; AT_ONCE where there are none
     identity: str | None = None  # what a repeated delivery would repeat; None: only its place in the log names it
     key_mismatch: bool = False  # the record has a key, and it is not the user
+    item: Item | None = None
 
 
 class Decoder:
@@ -145,19 +164,17 @@ class Decoder:
     def _read(self, record: Record, data: bytes, envelope: Envelope | None) -> Decoded:
         """Read `data`, the record's value or what its envelope holds."""
         user, item, event_time, kind, event_id, event_type, value, items, k, exclude, schema, cloud = self._fields(
-            self._parse(data)
+            read_json(data, self._json, self._max_value_bytes)
         )
         if cloud is not None and envelope is None:
             return self._read(record, *structured_envelope(data))
-        identity = event_id = None if event_id is None else _checked_id(event_id, self._names.event_id)
+        identity = event_id = None if event_id is None else checked_id(event_id, self._names.event_id)
         if envelope is not None:
             identity = event_id or envelope.identity
             event_id = event_id or envelope.id
             event_type = event_type or envelope.type
             event_time = event_time if event_time is not None else envelope.time
-        if isinstance(schema, str) and schema.startswith("springtide.") and not schema.endswith("/1"):
-            sentence = "The message is of a schema that this version does not know."
-            raise MessageError(reason="unknown_schema", message=sentence)
+        check_schema(schema)
 
         if kind is None or kind == "interaction":
             if event_type in self._ignored:
@@ -166,7 +183,7 @@ class Decoder:
             sentence = f"`{self._names.type}` must be interaction, request or erase."
             raise MessageError(reason="unknown_type", message=sentence)
 
-        user = _checked_id(user, self._names.user_id)
+        user = checked_id(user, self._names.user_id)
         time_ms = self._time_ms(event_time, record)
         name = event_id or f"{record.topic}-{record.partition}-{record.offset}"
         events: tuple[Event, ...]
@@ -175,51 +192,23 @@ class Decoder:
         elif kind == "erase":
             events = (Erase(name, user, time_ms),)
         elif item is not None or items is None:
-            item = _checked_id(item, self._names.item_id)
+            item = checked_id(item, self._names.item_id)
             events = (Interaction(name, user, item, time_ms, event_type or "", value),)
         else:
             events = tuple(
                 Interaction(
-                    f"{name}-{index}", user, _checked_id(one.item, "item_id"), time_ms, event_type or "", one.value
+                    f"{name}-{index}", user, checked_id(one.item, "item_id"), time_ms, event_type or "", one.value
                 )
                 for index, one in enumerate(items)
             )
         return Decoded(record, events, None, time_ms, identity, record.key is not None and record.key != user.encode())
-
-    def _parse(self, data: bytes) -> Struct:
-        """Read the JSON of one message into its wire form."""
-        if len(data) > self._max_value_bytes:
-            sentence = f"The value has {len(data)} bytes; the limit is {self._max_value_bytes}."
-            raise MessageError(reason="too_large", message=sentence)
-        # A value of n bytes nests at most n levels, so plain records need no look.
-        if len(data) > MAX_DEPTH and _too_deep(data):
-            sentence = f"The JSON is nested more than {MAX_DEPTH} levels deep."
-            raise MessageError(reason="too_deep", message=sentence)
-        try:
-            data.decode()  # msgspec does not look into the strings that it skips
-            return self._json.decode(data)
-        except UnicodeDecodeError as error:
-            sentence = f"The value is not UTF-8 (byte {error.start})."
-            raise MessageError(reason="bad_utf8", message=sentence) from None
-        except msgspec.ValidationError as error:
-            sentence = f"A field is not as it must be: {error}."
-            raise MessageError(reason="wrong_type", message=sentence) from None
-        except msgspec.DecodeError as error:
-            sentence = f"The value is not one JSON object: {error}."
-            raise MessageError(reason="bad_json", message=sentence) from None
 
     def _time_ms(self, time: dt.datetime | int | None, record: Record) -> int:
         """Return epoch milliseconds, or refuse what cannot be true."""
         if time is None:
             sentence = f"`{self._names.event_time}` is missing."
             raise MessageError(reason="missing_field", message=sentence)
-        time_ms = time if isinstance(time, int) else (time - _EPOCH) // _MILLISECOND
-        if not EARLIEST_MS <= time_ms <= LATEST_MS:
-            sentence = (
-                f"`{self._names.event_time}` is not between the years 1980 and 9999; "
-                "give epoch milliseconds or RFC 3339."
-            )
-            raise MessageError(reason="impossible_time", message=sentence)
+        time_ms = checked_time_ms(time, self._names.event_time)
         if record.timestamp_ms < 0:  # then any time could be true, and one in 2099 would make all others late
             sentence = (
                 "The record has no timestamp, by which its event time is judged: let the producer stamp its records, "
@@ -245,7 +234,46 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
 
-def _checked_id(name: str | int | None, field: str) -> str:
+def read_json(data: bytes, decoder: msgspec.json.Decoder[Wire], max_value_bytes: int) -> Wire:
+    """Read the JSON of one message into its wire form, or refuse it."""
+    if len(data) > max_value_bytes:
+        sentence = f"The value has {len(data)} bytes; the limit is {max_value_bytes}."
+        raise MessageError(reason="too_large", message=sentence)
+    # A value of n bytes nests at most n levels, so plain records need no look.
+    if len(data) > MAX_DEPTH and _too_deep(data):
+        sentence = f"The JSON is nested more than {MAX_DEPTH} levels deep."
+        raise MessageError(reason="too_deep", message=sentence)
+    try:
+        data.decode()  # msgspec does not look into the strings that it skips
+        return decoder.decode(data)
+    except UnicodeDecodeError as error:
+        sentence = f"The value is not UTF-8 (byte {error.start})."
+        raise MessageError(reason="bad_utf8", message=sentence) from None
+    except msgspec.ValidationError as error:
+        sentence = f"A field is not as it must be: {error}."
+        raise MessageError(reason="wrong_type", message=sentence) from None
+    except msgspec.DecodeError as error:
+        sentence = f"The value is not one JSON object: {error}."
+        raise MessageError(reason="bad_json", message=sentence) from None
+
+
+def check_schema(schema: object) -> None:
+    """Refuse a message of springtide's own kinds that is of another major version."""
+    if isinstance(schema, str) and schema.startswith("springtide.") and not schema.endswith("/1"):
+        sentence = "The message is of a schema that this version does not know."
+        raise MessageError(reason="unknown_schema", message=sentence)
+
+
+def checked_time_ms(time: dt.datetime | int, field: str) -> int:
+    """Return epoch milliseconds, or refuse what is no time of ours."""
+    time_ms = time if isinstance(time, int) else (time - _EPOCH) // _MILLISECOND
+    if not EARLIEST_MS <= time_ms <= LATEST_MS:
+        sentence = f"`{field}` is not between the years 1980 and 9999; give epoch milliseconds or RFC 3339."
+        raise MessageError(reason="impossible_time", message=sentence)
+    return time_ms
+
+
+def checked_id(name: str | int | None, field: str) -> str:
     """Return an id as text, or refuse it."""
     if name is None:
         sentence = f"`{field}` is missing."
