@@ -42,7 +42,7 @@ from consumers.telemetry import Telemetry
 from consumers.web.endpoint import Endpoint
 from consumers.web.live import LiveView
 from consumers.web.site import Site
-from stream import journal
+from stream import journal, snapshots
 from stream.errors import CommitInDoubtError, LeaseLostError, ModelError
 from stream.events import Decoded
 from stream.kafka import KafkaLog
@@ -191,11 +191,11 @@ class Service(Generic[P]):
     def _recovered(self, follower: Follower[P]) -> Standing[P]:
         started = self._clock_s()
         self._take(Role.RECOVERING)
-        standing = next_epoch(self._task) if self._rebuild else follower.lead()
-        if standing.offsets:
+        standing = None if self._rebuild else follower.lead()
+        if standing is not None and standing.offsets:
             self._add_new_partitions(standing)
         else:
-            self._begin_epoch(standing)
+            standing = self._begun(standing)
         self._rebuild = False
         if standing.redone is not None:
             self._amend(standing, standing.redone)
@@ -208,11 +208,18 @@ class Service(Generic[P]):
         if self._stopped.is_set():
             raise _StopAskedError
 
-    def _begin_epoch(self, standing: Standing[P]) -> None:
-        """Commit where the epoch begins, so that a restart begins there too."""
+    def _begun(self, empty: Standing[P] | None) -> Standing[P]:
+        """Begin an epoch, and commit where it begins, so that a restart begins there too.
+
+        What is `empty` is the state of epoch 0; it is used where nobody ever led. Snapshots say that somebody did, and
+        that the topics of then were deleted.
+        """
+        standing = empty
+        if standing is None or snapshots.candidates(self._task.snapshots):
+            standing = next_epoch(self._task, self._now_ms())
         log, bounds = self._task.log, self._task.log.bounds()
         time_ms = self._settings.input.start_time_ms()
-        if standing.epoch > 0 or self._settings.input.start == "earliest":
+        if self._rebuild or self._settings.input.start == "earliest":
             starts = {source: start for source, (start, _) in bounds.items()}
         elif time_ms is None:
             starts = {source: end for source, (_, end) in bounds.items()}
@@ -221,6 +228,7 @@ class Service(Generic[P]):
         record = self._record(standing, {source: (start, start) for source, start in starts.items()}, self._decided())
         standing.journal_offset = log.commit([], journal.encode(record), starts)
         standing.sequence, standing.offsets = 1, starts
+        return standing
 
     def _amend(self, standing: Standing[P], redone: Done) -> None:
         """Commit how the last batch was done after all, so that every follower does it so, and what it left out."""

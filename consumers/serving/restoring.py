@@ -1,7 +1,7 @@
 """Where following the journal begins: at a snapshot, or with the empty state of an epoch.
 
 A snapshot saves the way from the beginning. It is used when it is whole, when it was made under the settings of today,
-and when the journal holds the batch that it stands on, done as it was done there.
+and when the journal holds the batch that it stands on, to the same offsets, done as it was done there.
 """
 
 import logging
@@ -34,10 +34,14 @@ def restore(task: Task[P]) -> Standing[P]:
     return standing
 
 
-def next_epoch(task: Task[P]) -> Standing[P]:
-    """Return an empty state of an epoch that the journal does not know yet."""
+def next_epoch(task: Task[P], now_ms: int) -> Standing[P]:
+    """Return an empty state of an epoch that never was.
+
+    A number that comes again would bring old `rec_id`s and old snapshots back to life. The journal knows the last one;
+    where it has lost its records, the number is that of the second in which the epoch begins.
+    """
     start, _ = task.log.journal_bounds()
-    last = max((journal.decode(entry.value).epoch for entry in task.log.journal(start)), default=-1)
+    last = max((journal.decode(entry.value).epoch for entry in task.log.journal(start)), default=now_ms // 1000)
     return Standing(task.make(last + 1), epoch=last + 1)
 
 
@@ -96,6 +100,8 @@ def _is_in_journal(log: Log, manifest: Manifest) -> bool:
         manifest.epoch,
         manifest.sequence,
     )
+    stood = dict(manifest.offsets)
+    same = same and all(stood.get(source) == end for source, (_, end) in record.ranges.items())
     return same and all(following.before is None for _, following in found[1:])
 
 

@@ -3,6 +3,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from consumers.serving.observer import Role
@@ -117,6 +118,39 @@ def test_a_rebuild_begins_a_new_epoch_from_what_the_log_still_has(bench: Bench) 
     bench.produce(5)
     assert bench.run_until(bench.caught_up) is None
     bench.check_state()
+
+
+@pytest.mark.parametrize("offsets_last", [True, False], ids=["offsets last", "offsets are gone too"])
+def test_after_the_journal_was_deleted_no_name_of_a_list_comes_again(bench: Bench, *, offsets_last: bool) -> None:
+    bench.produce(30)
+    assert bench.run_until(bench.caught_up) is None
+    lists = len(bench.broker.records("out"))
+    bench.broker.journal.clear()
+    if offsets_last:
+        assert "the journal is empty" in str(bench.run_until(lambda: False))
+    else:
+        bench.broker.committed.clear()
+    assert bench.run_until(lambda: len(bench.broker.records("out")) == 2 * lists, rebuild=offsets_last) is None
+    names = [json.loads(record.value or b"")["rec_id"] for record in bench.broker.records("out")]
+    assert len(set(names)) == len(names)
+    assert bench.epochs() == {1_700_000_011}  # the second after that in which it begins
+    bench.check_state()
+    bench.produce(5)
+    assert bench.run_until(bench.caught_up) is None
+    bench.check_state()
+
+
+def test_a_snapshot_that_stands_elsewhere_in_the_input_is_not_used(bench: Bench) -> None:
+    bench.produce(20)
+    assert bench.run_until(bench.caught_up) is None
+    (path,) = snapshots.candidates(Path(bench.settings.state.dir))
+    manifest, state = snapshots.load(path, "app")
+    source, end = manifest.offsets[0]
+    elsewhere = msgspec.structs.replace(manifest, offsets=((source, end - 1), *manifest.offsets[1:]))
+    snapshots.save(path.parent, state, elsewhere)
+    batches = bench.made[-1].batches
+    assert bench.run_until(lambda: bench.notes.led[2:] == [True]) is None
+    assert bench.made[-1].batches == batches, "it was used"
 
 
 @pytest.mark.parametrize(("start", "read"), [("earliest", 4), ("latest", 0), ("2023-11-14T22:13:20.002Z", 2)])
