@@ -25,6 +25,8 @@ from consumers.serving.observer import Role
 from models.metrics import hit
 from stream.snapshots import State
 
+_MOST_UNSEEN = 100_000  # records; where nothing goes out for long, the oldest are left out
+
 
 class Telemetry:
     """All metrics of one process; its methods are told what has happened.
@@ -43,7 +45,7 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self._retention_ms = math.inf if retention_ms < 0 else retention_ms
         self._list = scorers.index("list") if "list" in scorers else None
-        self._learning_ms = np.zeros(0)  # timestamps of the records that the next lists will have learned from
+        self._unseen_ms = np.zeros(0)  # timestamps of the records that the next lists will have learned from
         self._oldest_ms = self._oldest_since_copy_ms = math.inf  # record since the newest snapshot, and its copy
         self._loss_of: dict[str, int] = {}  # by expert, the update whose loss was taken in
 
@@ -88,9 +90,11 @@ class Telemetry:
         stamps = np.array(timestamps_ms, np.float64)
         self._metrics.records.observe(np.array([len(stamps)], np.float64))
         self._metrics.end_to_end.observe(np.maximum(now_ms - stamps, 0) / 1000)
-        if outputs.lists:
-            self._metrics.fresh.observe(np.maximum(now_ms - self._learning_ms, 0) / 1000)
-        self._learning_ms = stamps
+        if any(record.value is not None for record in outputs.lists):
+            self._metrics.fresh.observe(np.maximum(now_ms - self._unseen_ms, 0) / 1000)
+            self._unseen_ms = np.zeros(0)
+        if outputs.learned:
+            self._unseen_ms = np.append(self._unseen_ms, stamps)[-_MOST_UNSEEN:]
         self._needs(float(stamps.min(initial=math.inf)))
 
     def learned(self, learned: Learned) -> None:
@@ -134,6 +138,9 @@ class Telemetry:
         """Take down what this process is to its task."""
         self._metrics.leads.set(role is Role.LEADER)
         self._metrics.stands_by.set(role is Role.STANDBY)
+        if role is not Role.LEADER:  # who does not lead does not look, and what was seen then is not so for ever
+            for figure in (self._metrics.lag, self._metrics.lag_s, self._metrics.share):
+                figure.set(math.nan)
 
     def trains(self, share: float) -> None:
         """Take down the part of the events that the network trains on."""

@@ -38,6 +38,8 @@ class Instruments:
         self._define_standing()
         self._define_state()
         self._define_learning()
+        for unknown in (self.lag, self.lag_s, self.restore, self.watermark, self.coverage, self.share):
+            unknown.set(math.nan)  # 0 would be a figure, and a wrong one
 
     def _define_flow(self) -> None:
         self.events = self._counter(
@@ -61,12 +63,14 @@ class Instruments:
         )
         self.lag = self._gauge(
             "lag_records",
-            "Input offsets not processed at the last look. Growing: records come faster than they are dealt with; see "
-            "springtide_stage_seconds. Markers of transactions count too, about one a partition.",
+            "Input offsets not processed at the leader's last look; NaN where nobody looks. Growing: records come "
+            "faster than they are dealt with; see springtide_stage_seconds. Markers of transactions count too, about "
+            "one a partition.",
         )
         self.lag_s = self._gauge(
             "lag_seconds",
-            "While there is a lag, the age of the oldest record of the newest batch. 0 without. What subscribers wait.",
+            "Age of the oldest record of the newest batch while there is a lag; 0 without, NaN where nobody looks. "
+            "What subscribers wait.",
         )
         self.records = self._many(
             "batch_records",
@@ -126,12 +130,14 @@ class Instruments:
             "When this process last committed a batch; 0 before. Long ago while there is a lag: it stalls.",
         )
         self.restore = self._gauge(
-            "restore_seconds", "What the last restore took. Too long: lower state.snapshot_every, or keep a standby."
+            "restore_seconds",
+            "What the last recovery of this process took until it led; NaN before. Too long: lower "
+            "state.snapshot_every, or keep a standby.",
         )
         self.watermark = self._gauge(
             "watermark_timestamp_seconds",
-            "Event time up to which all is expected to be seen. Standing still while events come: one sender's clock "
-            "is behind, or a partition is silent.",
+            "Event time up to which all is expected to be seen; NaN before the first event. Standing still while "
+            "events come: one sender's clock is behind, or a partition is silent.",
         )
         self.expiry = self._gauge(
             "input_expiry_timestamp_seconds",
@@ -179,8 +185,8 @@ class Instruments:
         )
         self.coverage = self._gauge(
             "catalogue_coverage_ratio",
-            "Share of the known items that are in at least one list that is out, as of the newest snapshot. Falling "
-            "towards 0: everybody is offered the same.",
+            "Share of the known items that are in at least one list that is out, as of the newest snapshot; NaN before "
+            "the first. Falling towards 0: everybody is offered the same.",
         )
 
     def _define_learning(self) -> None:
@@ -189,7 +195,8 @@ class Instruments:
         )
         self.share = self._gauge(
             "training_share",
-            "Part of the events that the network trains on. Below models.training_share: it is shed, because of a lag.",
+            "Part of the events that the network trains on; NaN where this process does not lead. Below "
+            "models.training_share: it is shed, because of a lag.",
         )
         self.trained = ToldCounter(
             "expert_updates",

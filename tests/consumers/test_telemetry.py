@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from consumers.pipeline import Learned, Outputs
+from consumers.serving.observer import Role
 from consumers.telemetry import Telemetry
 from models.base import Progress
 from models.metrics import MISS
@@ -14,6 +15,7 @@ from stream.log import OutputRecord
 
 MISSED = int(MISS)
 LIST = OutputRecord("out", 0, b"u", b"{}")
+REMOVAL = OutputRecord("out", 0, b"u", None)
 
 
 @pytest.fixture
@@ -42,13 +44,48 @@ def test_every_count_of_the_outputs_has_an_outcome(telemetry: Telemetry) -> None
 
 
 def test_end_to_end_is_from_record_to_commit_and_freshness_to_the_next_lists(telemetry: Telemetry) -> None:
-    telemetry.answered(Outputs(lists=[LIST]), [1_000, 1_500], now_ms=2_000)
+    telemetry.answered(Outputs(lists=[LIST], learned=2), [1_000, 1_500], now_ms=2_000)
     assert value(telemetry, "end_to_end_seconds_count") == 2
     assert value(telemetry, "end_to_end_seconds_sum") == 1.5
     assert value(telemetry, "freshness_seconds_count") == 0
 
-    telemetry.answered(Outputs(lists=[LIST]), [2_900], now_ms=3_000)
+    telemetry.answered(Outputs(lists=[LIST], learned=1), [2_900], now_ms=3_000)
     assert value(telemetry, "freshness_seconds_sum") == 3.5
+
+
+def test_what_no_list_has_shown_yet_waits_for_one_and_is_not_forgotten(telemetry: Telemetry) -> None:
+    telemetry.answered(Outputs(lists=[LIST], learned=1), [1_000], now_ms=2_000)
+    telemetry.answered(Outputs(learned=1), [3_000], now_ms=4_000)  # learned, and held back
+    telemetry.answered(Outputs(duplicates=1), [4_000], now_ms=5_000)  # nothing was learned
+    telemetry.answered(Outputs(lists=[REMOVAL], erased=1), [5_000], now_ms=6_000)  # a removal is no list
+    assert value(telemetry, "freshness_seconds_count") == 0
+
+    telemetry.answered(Outputs(lists=[LIST], requests=1), [9_000], now_ms=9_000)
+    assert value(telemetry, "freshness_seconds_count") == 2
+    assert value(telemetry, "freshness_seconds_sum") == 8 + 6
+    telemetry.answered(Outputs(lists=[LIST], requests=1), [9_500], now_ms=9_500)
+    assert value(telemetry, "freshness_seconds_count") == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("lag_records", "lag_seconds", "training_share", "restore_seconds"),
+        *("watermark_timestamp_seconds", "catalogue_coverage_ratio"),
+    ],
+)
+def test_what_is_not_known_yet_is_no_number(telemetry: Telemetry, name: str) -> None:
+    assert math.isnan(value(telemetry, name) or 0)
+
+
+@pytest.mark.parametrize("role", [Role.STANDBY, Role.RECOVERING])
+def test_who_leads_no_more_has_no_lag_and_no_share(telemetry: Telemetry, role: Role) -> None:
+    telemetry.takes(Role.LEADER)
+    telemetry.behind(5, 1_000, now_ms=3_500)
+    telemetry.trains(0.5)
+    assert [value(telemetry, name) for name in ("lag_records", "lag_seconds", "training_share")] == [5, 2.5, 0.5]
+    telemetry.takes(role)
+    assert all(math.isnan(value(telemetry, name) or 0) for name in ("lag_records", "lag_seconds", "training_share"))
 
 
 def learned(ranks: list[list[int]], **columns: list[int]) -> Learned:
