@@ -367,9 +367,13 @@ class Settings(BaseSettings):
 
     def topics(self) -> "TaskTopics":
         """Return the table of this task's topics."""
-        from stream.topics import task_topics  # noqa: PLC0415  # the client is slow to import, settings are not
+        from stream.snapshots import KEPT  # noqa: PLC0415  # slow to import, as the client is; settings are not
+        from stream.topics import task_topics  # noqa: PLC0415
 
-        return task_topics(self.application.name, self.input.topic, self.publish.topic, self.input.partitions)
+        oldest_ms = (KEPT + 1) * self.state.snapshot_every.ms  # one more is being made
+        return task_topics(
+            self.application.name, self.input.topic, self.publish.topic, self.input.partitions, oldest_ms
+        )
 
     def state_changing(self) -> dict[str, Any]:
         """Return the settings that decide what the same events teach, as plain values by section."""

@@ -43,7 +43,7 @@ State = dict[str, npt.NDArray[np.generic]]
 FORMAT = 3
 """Raised with every change that an older springtide would misread."""
 
-_KEPT = 3  # the newest may be damaged, the one before too: the third is for that day
+KEPT = 3  # the newest may be damaged, the one before too: the third is for that day
 _ARRAYS, _MANIFEST, _SUMS = "arrays.safetensors", "manifest.json", "SHA256SUMS"
 _NAME = re.compile(r"snapshot-(\d+)-(\d+)")
 _PARTIAL = ".partial"
@@ -133,7 +133,7 @@ def save(folder: Path, state: Mapping[str, npt.NDArray[np.generic]], manifest: M
             shutil.rmtree(final)  # it was tried and refused, or the state would stand further on
         partial.rename(final)
         _force_to_disk(folder)
-        for old in [path for path in candidates(folder) if _age(path) <= _age(final)][_KEPT:]:
+        for old in [path for path in candidates(folder) if _age(path) <= _age(final)][KEPT:]:
             shutil.rmtree(old)
     except (OSError, SafetensorError) as error:
         message = f"Snapshot {final} cannot be written ({error}); make room for it or set another folder."

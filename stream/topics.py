@@ -3,7 +3,7 @@
 =========================  ============  ===============  ==================================================
 topic                      partitions    clean-up         why
 =========================  ============  ===============  ==================================================
-input                      as asked      delete           the log of what happened; must outlive a snapshot
+input                      as asked      delete           the log of what happened; must outlive the snapshots
 output                     as the input  compact, delete  the newest list of each user is a table
 ``<input>.dlq``            as the input  delete           original bytes with headers: larger than the input
 ``<application>.journal``  1             delete by size   the order of batches; its last record must stay
@@ -56,12 +56,13 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskTopics:
-    """The table of one task."""
+    """The table of one task; its input must keep records for longer than `outlive_ms`, the age of old snapshots."""
 
     input: TopicSpec
     output: TopicSpec
     dead_letters: TopicSpec
     journal: TopicSpec
+    outlive_ms: int = 0
 
     def all(self) -> Sequence[TopicSpec]:
         """Return the rows in the order in which they are made."""
@@ -73,8 +74,10 @@ def journal_topic(application: str) -> str:
     return f"{application}.journal"
 
 
-def task_topics(application: str, input_topic: str, output_topic: str, partitions: int) -> TaskTopics:
-    """Return the table of a task whose input has, or will have, that many partitions."""
+def task_topics(
+    application: str, input_topic: str, output_topic: str, partitions: int, outlive_ms: int = 0
+) -> TaskTopics:
+    """Return the table of a task whose input has, or will have, that many partitions, and outlives its snapshots."""
     return TaskTopics(
         input=TopicSpec(input_topic, partitions, frozenset({"delete"}), 30 * _DAY_MS, INPUT_MAX_BYTES),
         output=TopicSpec(
@@ -102,6 +105,7 @@ def task_topics(application: str, input_topic: str, output_topic: str, partition
         journal=TopicSpec(
             journal_topic(application), 1, frozenset({"delete"}), _NO_LIMIT, 2**20, {"retention.bytes": str(2 * 2**30)}
         ),
+        outlive_ms=outlive_ms,
     )
 
 
@@ -158,10 +162,9 @@ def ensure_topics(connection: Connection, topics: TaskTopics, create: bool = Tru
                 f"cleanup.policy={missing[0].configs()['cleanup.policy']}, or run springtide topics --create."
             )
             raise TopicError(message)
-        check_topics(TaskTopics(*(found.get(spec.name, spec) for spec in wanted.all())))  # before anything is made
+        check_topics(_as_found(wanted, found))  # before anything is made
         _create(admin, missing)
-        found = existing_topics(admin, names)
-        real = TaskTopics(*(found[name] for name in names))
+        real = _as_found(wanted, existing_topics(admin, names))
     check_topics(real)
     return real
 
@@ -170,12 +173,18 @@ def _following(topics: TaskTopics, real_input: TopicSpec) -> TaskTopics:
     """Return the table with the input as it is and the others to match."""
     dead = topics.dead_letters
     room = max(dead.max_message_bytes, real_input.max_message_bytes + DEAD_LETTER_ROOM_BYTES)
-    return TaskTopics(
+    return replace(
+        topics,
         input=real_input,
         output=replace(topics.output, partitions=real_input.partitions),
         dead_letters=replace(dead, partitions=real_input.partitions, max_message_bytes=room),
-        journal=topics.journal,
     )
+
+
+def _as_found(topics: TaskTopics, found: Mapping[str, TopicSpec]) -> TaskTopics:
+    """Return the table with the topics that were found as they are."""
+    source, output, dead, journal = (found.get(spec.name, spec) for spec in topics.all())
+    return replace(topics, input=source, output=output, dead_letters=dead, journal=journal)
 
 
 def _create(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
@@ -203,6 +212,17 @@ def _complaints(topics: TaskTopics) -> list[str]:
                 f"Topic {spec.name} has cleanup.policy={spec.configs()['cleanup.policy']}, and compaction would remove "
                 "events that must stay: set cleanup.policy=delete on it, or name another topic."
             )
+    if _NO_LIMIT < source.retention_ms <= topics.outlive_ms:
+        complaints.append(
+            f"Topic {source.name} has retention.ms={source.retention_ms}, and a restart from the oldest snapshot needs "
+            f"records that are {topics.outlive_ms} ms old: set retention.ms on it to more than that, or lower "
+            "state.snapshot_every."
+        )
+    if journal.retention_ms != _NO_LIMIT:
+        complaints.append(
+            f"Topic {journal.name} has retention.ms={journal.retention_ms}, and after so long without input nobody "
+            "would know what was learned: set retention.ms=-1 on it, and retention.bytes to bound it."
+        )
     if "compact" not in output.cleanup:
         complaints.append(
             f"Topic {output.name} has cleanup.policy={output.configs()['cleanup.policy']}, and must keep the "

@@ -77,6 +77,11 @@ def test_policy_follows_the_table() -> None:
     assert policy.judge("buy", 1.0) == (Role.NEGATIVE, 1.0)
 
 
+def test_the_input_has_to_outlive_the_oldest_snapshot() -> None:
+    settings = Settings.model_validate({"state": {"snapshot_every": "10m"}})
+    assert settings.topics().outlive_ms == 4 * 600_000
+
+
 def test_overrides_replace_only_what_is_given() -> None:
     base = Settings()
 

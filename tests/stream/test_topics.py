@@ -66,6 +66,14 @@ TABLE = task_topics("app", "in", "out", 2)
         ({"input": replace(TABLE.input, cleanup=frozenset({"compact"}))}, "Topic in has cleanup.policy=compact"),
         ({"journal": replace(TABLE.journal, partitions=4)}, "Topic app.journal has 4 partitions"),
         ({"journal": replace(TABLE.journal, cleanup=frozenset({"compact"}))}, "Topic app.journal has cleanup.policy"),
+        (
+            {"journal": replace(TABLE.journal, retention_ms=604_800_000)},
+            "set retention.ms=-1 on it, and retention.bytes",
+        ),
+        (
+            {"input": replace(TABLE.input, retention_ms=240_000), "outlive_ms": 240_000},
+            "Topic in has retention.ms=240000, and a restart from the oldest snapshot needs records that are 240000 ms",
+        ),
         ({"output": replace(TABLE.output, partitions=1)}, "Topic out has 1 partitions and the input in has 2"),
         ({"output": replace(TABLE.output, cleanup=frozenset({"delete"}))}, "set cleanup.policy=compact,delete"),
         ({"dead_letters": replace(TABLE.dead_letters, partitions=1)}, "add partitions to in.dlq"),
@@ -82,3 +90,8 @@ def test_each_mismatch_is_one_sentence_with_its_mend(wrong: dict[str, object], s
 
 def test_the_table_itself_is_right() -> None:
     check_topics(TABLE)
+
+
+@pytest.mark.parametrize("retention_ms", [240_001, -1])
+def test_an_input_that_outlives_the_snapshots_is_right(retention_ms: int) -> None:
+    check_topics(replace(TABLE, input=replace(TABLE.input, retention_ms=retention_ms), outlive_ms=240_000))
