@@ -59,6 +59,14 @@ class Admission:
         self.expired_users = 0
         self.expired_items = 0
 
+    def begin(self, items: Sequence[str]) -> None:
+        """Give items, for which there is room, the rows from 0 on before the first event.
+
+        Of those that are never met the first ones expire first.
+        """
+        for item in items:
+            self.items.admit(item, 0)
+
     def fitting(self, accepted: Sequence[Accepted]) -> tuple[list[Accepted], list[Accepted]]:
         """Split a batch in two: the longest part from the start whose ids all fit at once, and the rest.
 

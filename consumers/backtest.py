@@ -26,6 +26,7 @@ from models.base import Floats, Mask, Rows
 from models.measuring.lateness import DeferredRecommender
 from models.measuring.streams import Stream
 from models.metrics import Ranks
+from models.network.checkpoint import Checkpoint
 from stream.errors import FileFormatError
 from stream.events import Decoded
 from stream.log import Record
@@ -74,6 +75,7 @@ def backtest(
     batch: int,
     progress: Callable[[int], None],
     variant: Variant | None = None,
+    start: Checkpoint | None = None,
 ) -> Trial:
     """Run the whole pipeline over a stream.
 
@@ -89,6 +91,8 @@ def backtest(
         Called with the number of events done since the last call.
     variant
         How the run differs from the service, if it does.
+    start
+        What the network begins with.
 
     Raises
     ------
@@ -96,8 +100,8 @@ def backtest(
         When the stream has too few events to measure anything.
     """
     variant, parts = variant or Variant(), list(by_time(events))
-    recommender = variant.recommender(settings, sum(map(len, parts)))
-    pipeline = Pipeline(settings, recommender=recommender)
+    recommender = variant.recommender(settings, sum(map(len, parts)), start)
+    pipeline = Pipeline(settings, recommender=recommender, start=start)
     decisions = Decisions(training_share=settings.models.training_share)
     subscriber, record = Subscriber(settings.events.policy(), settings.publish.k), _Record(pipeline)
     reasons: Counter[str] = Counter()  # of the events that are rejected

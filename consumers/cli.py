@@ -44,6 +44,10 @@ Preset = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read only so many events.", show_default=False)]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="Begin with this checkpoint of pretrain.", show_default="network.checkpoint"),
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.", show_default="models.seed")]
 
 
@@ -206,6 +210,10 @@ def backtest(
         float | None,
         typer.Option(min=0, max=1, help="Learn nothing more after this share of the stream.", show_default=False),
     ] = None,
+    begin: From = None,
+    freeze_network: Annotated[
+        bool, typer.Option("--freeze-network", help="With --from: the network learns nothing more.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write all figures to this file.", show_default=False)] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw curves and slices to this .svg or .png.", show_default=False)
@@ -219,11 +227,33 @@ def backtest(
     from consumers.files.reading import EventFile, parse_columns
     from consumers.measuring.variants import Variant, update_period
 
-    variant = Variant(None if update_every is None else update_period(update_every), freeze_after)
+    late = None if update_every is None else update_period(update_every)
+    variant = Variant(late, freeze_after, freeze_network=freeze_network)
     plan = Plan(batch, variant, floors, seeds, ablate, json, plot, report)
     events = EventFile(file, parse_columns(columns), limit)
-    settings = _settings(config, preset).with_overrides(repeats="never" if unseen else None, seed=seed)
+    settings = _settings(config, preset).with_overrides(
+        repeats="never" if unseen else None, seed=seed, checkpoint=begin
+    )
     measure(settings, events, plan, _console())
+
+
+@app.command()
+def pretrain(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines (all also .gz) or Parquet.")],
+    to: Annotated[Path, typer.Option("--to", help="Where the checkpoint goes, such as network.safetensors.")],
+    config: Config = None,
+    preset: Preset = None,
+    columns: Columns = "",
+    limit: Limit = None,
+    seed: Seed = None,
+    passes: Annotated[int, typer.Option(min=1, help="At most so many over the file.")] = 20,
+) -> None:
+    """Train the network on history, for run --from to begin with."""
+    from consumers.commands.pretrain import train
+    from consumers.files.reading import EventFile, parse_columns
+
+    events = EventFile(file, parse_columns(columns), limit)
+    train(_settings(config, preset).with_overrides(seed=seed), events, to, passes, _console())
 
 
 @app.command()

@@ -32,6 +32,7 @@ from consumers.settings import Settings
 from models.absence import usual_gaps_ms
 from models.base import Events, Floats, Mask, Queries, Rows, Run
 from models.families import experts
+from models.network.checkpoint import Checkpoint
 from models.published import PublishedLists
 from models.recommender import Recommender, micro_batches
 from models.tables import dead_rows, grown
@@ -138,14 +139,26 @@ class Pipeline:
         Life of the state, part of every `rec_id`.
     recommender
         A new one; None for all experts of the settings.
+    start
+        What the network begins with; a recommender that is given has begun with it.
     """
 
-    def __init__(self, settings: Settings, epoch: int = 0, recommender: Recommender | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        epoch: int = 0,
+        recommender: Recommender | None = None,
+        start: Checkpoint | None = None,
+    ) -> None:
         self.decoder = gate.decoder(settings)
-        self.recommender = recommender or Recommender(experts(settings.models.seed, settings.network.config()))
+        self.recommender = recommender or Recommender(
+            experts(settings.models.seed, settings.network.config(), start=start)
+        )
         self.admission = Admission(
             settings.windows.users, settings.models.items, self._forget_users, self._forget_items
         )
+        if start is not None:
+            self.admission.begin(start.ids)
         self._application = settings.application.name
         self._version = version("springtide")
         self._cleaner = gate.cleaner(settings)

@@ -249,6 +249,7 @@ class Network(Section):
     enabled: bool = True
     encoder: Literal["transformer", "lstm"] = "transformer"
     calendar: bool = False
+    checkpoint: Annotated[Path | None, BeforeValidator(_none_from_text)] = None
 
     def config(self) -> NetworkConfig | None:
         """Return its shape; None where there is none."""
@@ -300,7 +301,7 @@ STATE_CHANGING: dict[str, set[str] | None] = {
     "cleaning": None,
     "windows": None,
     "models": None,
-    "network": None,
+    "network": {"enabled", "encoder", "calendar"},  # what is in a checkpoint counts, not where it is: see Task
     "publish": {"k"},  # the quality of the published lists is part of the state
     "serving": None,
 }
@@ -356,13 +357,21 @@ class Settings(BaseSettings):
         """Let the environment win over the file; there are no other sources."""
         return env_settings, init_settings
 
-    def with_overrides(self, *, repeats: Literal["learned", "never"] | None, seed: int | None) -> Self:
+    def with_overrides(
+        self,
+        *,
+        repeats: Literal["learned", "never"] | None = None,
+        seed: int | None = None,
+        checkpoint: Path | None = None,
+    ) -> Self:
         """Return the same settings with what a command line may say instead; None leaves what is there."""
         changes: dict[str, Section] = {}
         if repeats is not None:
             changes["serving"] = self.serving.model_copy(update={"repeats": repeats})
         if seed is not None:
             changes["models"] = self.models.model_copy(update={"seed": seed})
+        if checkpoint is not None:
+            changes["network"] = self.network.model_copy(update={"checkpoint": checkpoint})
         return self.model_copy(update=changes)
 
     def topics(self) -> "TaskTopics":

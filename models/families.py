@@ -16,6 +16,7 @@ from models.experts.factorization import FactorizationExpert
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
 from models.experts.sessions import SimilarSessions
+from models.network.checkpoint import Checkpoint
 from models.network.config import NetworkConfig
 from models.network.training import SequenceExpert
 
@@ -36,9 +37,16 @@ NETWORK = "sequence"
 FAMILIES = (*_READOUTS, *_EXPERTS, NETWORK)
 
 
-def experts(seed: int, network: NetworkConfig | None, without: Collection[str] = ()) -> list[Expert]:
-    """Return new experts, in the order of their columns, but for the families left out, and for a network of None."""
+def experts(
+    seed: int, network: NetworkConfig | None, without: Collection[str] = (), start: Checkpoint | None = None
+) -> list[Expert]:
+    """Return new experts, in the order of their columns, but for the families left out, and for a network of None.
+
+    `start` is what the network begins with; see `SequenceExpert`.
+    """
     readouts = [readout for family, some in _READOUTS.items() if family not in without for readout in some]
     counting: list[Expert] = [Cooccurrence(readouts, seed=seed)] if readouts else []
     counting += [make(seed) for family, make in _EXPERTS.items() if family not in without]
-    return counting if network is None or NETWORK in without else [*counting, SequenceExpert(network, seed=seed)]
+    if network is None or NETWORK in without:
+        return counting
+    return [*counting, SequenceExpert(network, seed=seed, start=start)]

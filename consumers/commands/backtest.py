@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 from consumers.backtest import Trial, backtest
 from consumers.commands.outputs import try_to_write, writing
 from consumers.commands.reporting import progress
+from consumers.files import checkpoints
 from consumers.files.reading import EventBatch, EventFile
 from consumers.measuring import report
 from consumers.measuring.comparisons import ablation, spread
@@ -21,6 +22,7 @@ from consumers.measuring.variants import Variant, ablations
 from consumers.settings import Settings
 from models.measuring.floors import floors
 from models.metrics import Ranks
+from models.network.checkpoint import Checkpoint
 from stream.errors import SettingsError
 
 
@@ -74,9 +76,13 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
     for option, path in outputs.items():
         if path is not None:
             try_to_write(path, option)
+    start = checkpoints.start(settings)
+    if plan.variant.freeze_network and start is None:
+        message = "--freeze-network is for a network that begins with a checkpoint: give --from."
+        raise SettingsError(message)
     batches = list(events)
     with progress(console) as bar:
-        result = _figures(settings, batches, plan, bar)
+        result = _figures(settings, batches, plan, start, bar)
     if plan.json_path is not None:
         with writing(plan.json_path, "--json"):
             plan.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
@@ -93,14 +99,21 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
         console.print(sentence, markup=False, highlight=False)
 
 
-def _figures(settings: Settings, batches: Sequence[EventBatch], plan: Plan, bar: Progress) -> Figures:
+def _figures(
+    settings: Settings, batches: Sequence[EventBatch], plan: Plan, start: Checkpoint | None, bar: Progress
+) -> Figures:
     """All figures of a plan; those of the run as asked for, and of the first seed, are the ones at the top."""
     seed, of_floors = settings.models.seed, dict[str, Ranks]()
 
     def run(title: str, settings: Settings, variant: Variant) -> Trial:
         task = _only(bar, title, sum(map(len, batches)))
         return backtest(
-            settings, batches, batch=plan.batch, variant=variant, progress=lambda count: bar.advance(task, count)
+            settings,
+            batches,
+            batch=plan.batch,
+            variant=variant,
+            progress=lambda count: bar.advance(task, count),
+            start=start,
         )
 
     def worth(trial: Trial) -> Figures:
@@ -113,7 +126,7 @@ def _figures(settings: Settings, batches: Sequence[EventBatch], plan: Plan, bar:
     result = worth(trial)
     if plan.seeds > 1:
         seeds = range(seed, seed + plan.seeds)
-        others = [settings.with_overrides(repeats=None, seed=other) for other in seeds[1:]]
+        others = [settings.with_overrides(seed=other) for other in seeds[1:]]
         runs = [result, *(worth(run(f"Seed {other.models.seed}", other, plan.variant)) for other in others)]
         result["seeds"] = {"seeds": list(seeds), "scorers": spread(runs)}
     if plan.ablate:
@@ -129,6 +142,8 @@ def _figures(settings: Settings, batches: Sequence[EventBatch], plan: Plan, bar:
         "seed": seed,
         "update_every": None if update_every is None else str(update_every),
         "freeze_after": plan.variant.freeze_after,
+        "freeze_network": plan.variant.freeze_network,
+        "checkpoint": None if start is None else start.digest,
         "settings": settings.state_changing(),
     }
 

@@ -7,7 +7,8 @@ from itertools import groupby
 from consumers.durations import Duration
 from consumers.settings import Settings
 from models.families import FAMILIES, NETWORK, experts
-from models.measuring.lateness import DeferredRecommender, FrozenRecommender
+from models.measuring.lateness import DeferredRecommender, FrozenRecommender, Still
+from models.network.checkpoint import Checkpoint
 from models.recommender import Recommender
 from stream.errors import SettingsError
 from stream.events import Decoded
@@ -33,11 +34,14 @@ class Variant:
         Learn nothing more after this share of the stream's events.
     lacking
         A name of `ablations`, or nothing.
+    freeze_network
+        Let the network learn nothing, and all else go on.
     """
 
     update_every: Duration | None = None
     freeze_after: float | None = None
     lacking: str = ""
+    freeze_network: bool = False
 
     def __post_init__(self) -> None:
         if self.update_every is not None and self.freeze_after is not None:
@@ -47,11 +51,13 @@ class Variant:
             message = "--update-every must be longer than nothing: leave it out to learn at once."
             raise SettingsError(message)
 
-    def recommender(self, settings: Settings, events: int) -> Recommender:
-        """Make a new one, for a stream of so many events."""
+    def recommender(self, settings: Settings, events: int, start: Checkpoint | None = None) -> Recommender:
+        """Make a new one, for a stream of so many events; `start` is what its network begins with."""
         without = [self.lacking] if self.lacking in FAMILIES else []
         silent = [_FEATURES_OF_OWN_ITEMS] if self.lacking == OWN_ITEMS else [self.lacking]
-        members = experts(settings.models.seed, settings.network.config(), without)
+        members = experts(settings.models.seed, settings.network.config(), without, start)
+        if self.freeze_network:
+            members = [Still(expert) if expert.name == NETWORK else expert for expert in members]
         if self.update_every is not None:
             windows = UserWindows(settings.windows.length, settings.windows.span.ms)
             return DeferredRecommender(members, silent, windows)

@@ -1,7 +1,7 @@
 """Recommenders that learn late: what learning at once is worth is shown against them.
 
 Both test every event like any other recommender, on windows that are up to date; only what is learned lags behind.
-They are for measuring and keep nothing of what waits in their state.
+They are for measuring and keep nothing of what waits in their state. One expert alone can stand still too (`Still`).
 """
 
 from collections.abc import Collection, Sequence
@@ -10,9 +10,42 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.base import Events, Expert, Floats, Mask, Queries, Rows
+from models.base import Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.recommender import Recommender, Tested
+from stream.snapshots import State
 from stream.windows import Times, UserWindows
+
+
+class Still(Expert):
+    """An expert that has learned what it will ever learn, and is read like any other."""
+
+    def __init__(self, expert: Expert) -> None:
+        self._expert = expert
+        self.name = expert.name
+        self.columns = expert.columns
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        return self._expert.read(queries)
+
+    def learn(self, events: Events) -> None:
+        """Learn nothing."""
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        self._expert.forget_items(dead)
+
+    def forget_users(self, dead: Mask) -> None:
+        """See Expert."""
+        self._expert.forget_users(dead)
+
+    def state(self) -> State:
+        """See Expert."""
+        return self._expert.state()
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self._expert.restore(state)
 
 
 class FrozenRecommender(Recommender):

@@ -32,9 +32,17 @@ class LSTMEncoder(nn.Module):
         nn.init.constant_(self.norm.weight, CONTEXT_SCALE)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, vectors: Tensor, gaps: Tensor, ages: Tensor, hours: Tensor, valid: Tensor) -> Tensor:
+    def forward(
+        self,
+        vectors: Tensor,
+        gaps: Tensor,
+        ages: Tensor,
+        hours: Tensor,
+        valid: Tensor,
+        asked: Tensor | None = None,
+    ) -> Tensor:
         """Give the context vector (B, D) of each window; see Tokens for what comes in."""
-        now, events = self.tokens(vectors, gaps, ages, hours, valid)
+        now, events = self.tokens(vectors, gaps, ages, hours, valid, asked)
         given = self.gates(self.token_norm(torch.cat([now[:, None], events], dim=1)))  # (B, 1 + L, 4 D)
         read = torch.cat([torch.ones_like(valid[:, :1]), valid], dim=1)[:, :, None]
         state, cell = torch.zeros_like(now), torch.zeros_like(now)

@@ -44,6 +44,15 @@ class Examples(NamedTuple):
         """Return the examples [start, stop)."""
         return _examples([column[start:stop] for column in _columns(self)])
 
+    def take(self, places: Places) -> "Examples":
+        """Copy the examples at `places`, in that order."""
+        return _examples([column[places] for column in _columns(self)])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Examples"]) -> "Examples":
+        """Return the examples of several parts, one after the other; there is at least one part."""
+        return _examples([np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)])
+
 
 def inputs_of(windows: WindowView, width: int) -> Inputs:
     """Give the newest `width` events of each window, with their times as buckets."""
@@ -104,7 +113,7 @@ class ReplayBuffer:
     def take(self, ages: Places) -> Examples:
         """Copy the examples of the given ages: 0 is the newest, ``len(self) - 1`` the oldest."""
         places = (self._end - 1 - ages) % self._capacity
-        return _examples([table[places] for table in _columns(self._examples)])
+        return self._examples.take(places)
 
     def drop(self, count: int) -> None:
         """Take back the newest `count` examples."""

@@ -50,6 +50,13 @@ class ItemVectors:
         """The vectors (rows, D), without a copy."""
         return self._tables[0][: self._rows]
 
+    def begin(self, vectors: Tensor) -> None:
+        """Begin with `vectors` (n, D) in the first n rows: known, and as if each had had one update."""
+        self.grow(len(vectors))
+        self._updates[: len(vectors)] = 1
+        self._known[: len(vectors)] = True
+        self._tables[0][: len(vectors)] = vectors
+
     def grow(self, rows: int) -> None:
         """Make room for `rows` rows."""
         held = len(self._updates)

@@ -76,9 +76,17 @@ class TransformerEncoder(nn.Module):
         nn.init.constant_(self.norm.weight, CONTEXT_SCALE)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, vectors: Tensor, gaps: Tensor, ages: Tensor, hours: Tensor, valid: Tensor) -> Tensor:
+    def forward(
+        self,
+        vectors: Tensor,
+        gaps: Tensor,
+        ages: Tensor,
+        hours: Tensor,
+        valid: Tensor,
+        asked: Tensor | None = None,
+    ) -> Tensor:
         """Give the context vector (B, D) of each window; see Tokens for what comes in."""
-        now, events = self.tokens(vectors, gaps, ages, hours, valid)
+        now, events = self.tokens(vectors, gaps, ages, hours, valid, asked)
         tokens = torch.cat([now[:, None], events], dim=1)  # (B, 1 + L, D)
         valid = functional.pad(valid, (1, 0), value=True)  # now is always there to attend to
         for block in self.blocks[:-1]:

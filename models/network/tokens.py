@@ -4,6 +4,9 @@ The token of an event is the item's vector, plus vectors for its place, for the 
 its age. The token of *now* starts from the newest event; hour of the day and day of the week, where they are read, are
 added to it, because they are the same for all that could come next.
 
+A network that is trained on history (`pretraining`) is also asked what stood at one place *inside* a window. The token
+of now then is that place without its item: where and when it was, and nothing of what it was.
+
 Times enter as logarithmic buckets, half an octave wide: from the same second to many years in fewer than 64 of them.
 """
 
@@ -54,7 +57,13 @@ class Tokens(nn.Module):
                 nn.init.zeros_(calendar.weight)
 
     def forward(
-        self, vectors: Tensor, gaps: Tensor, ages: Tensor, hours: Tensor, valid: Tensor
+        self,
+        vectors: Tensor,
+        gaps: Tensor,
+        ages: Tensor,
+        hours: Tensor,
+        valid: Tensor,
+        asked: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Give the tokens of now (B, D) and of the events (B, L, D).
 
@@ -70,8 +79,13 @@ class Tokens(nn.Module):
             Hour of the week of now (B,), integer.
         valid
             Which of the L places hold an event (B, L), bool; a window may be empty.
+        asked
+            The place that is asked for instead of now (B,), integer; it is not `valid`.
         """
-        events = _TOKEN_SCALE * vectors + self.place + self.gap(gaps) + self.age(ages)
+        circumstances = self.place + self.gap(gaps) + self.age(ages)
+        events = _TOKEN_SCALE * vectors + circumstances
+        if asked is not None:
+            return circumstances[torch.arange(len(asked)), asked], events
         now = events[:, 0] * valid[:, :1] + self.now
         if self.hour is not None and self.day is not None:
             now = now + self.hour(hours % 24) + self.day(hours // 24)

@@ -12,7 +12,8 @@ the replay buffer:
    rows that it stands for, which keeps the sum in the softmax unbiased.
 4. *Guards*: a gradient that is not finite changes nothing, is counted, and its live examples are dropped; a large one
    is clipped.
-5. *Step*: Adam, with a larger rate for item vectors than for the network.
+5. *Step*: Adam, with a larger rate for item vectors than for the network, and a smaller one for a network that has
+   learned from history before (`pretraining`).
 
 Random numbers depend on the seed and the number of the update alone.
 """
@@ -31,19 +32,17 @@ from models.experts.dense import Logits, Probabilities, logits
 from models.experts.portion import Places, Portion
 from models.experts.shortlist import Shortlist
 from models.network.adam import adam_step
+from models.network.checkpoint import Checkpoint
 from models.network.config import NetworkConfig
+from models.network.encoders import new_encoder
 from models.network.numerics import fix_numerics
-from models.network.recurrent import LSTMEncoder
 from models.network.replay import Examples, Inputs, ReplayBuffer, inputs_of
 from models.network.rows import ItemVectors
-from models.network.sequence import TransformerEncoder
 from stream.snapshots import State, nest, pick
 from stream.windows import WindowView
 
 _BIRTH_SCALE = 0.2
 """Length of a new item's vector in units of its context vector: strong enough to be offered, weak enough to turn."""
-
-_ENCODERS = {"transformer": TransformerEncoder, "lstm": LSTMEncoder}
 
 _AHEAD = 256
 """Windows read at once at most, 16 KiB each."""
@@ -74,11 +73,19 @@ class TrainingConfig:
     scored: int = 4_096  # items scored for every list, beside its candidates
     vector_rate: float = 0.01
     network_rate: float = 0.001
+    tuning_rate: float = 0.0002  # of a network that begins with a checkpoint
     largest_gradient: float = 1.0  # norm of all gradients of an update together
 
 
 class SequenceExpert(Expert):
     """A Transformer or an LSTM over the window, trained online.
+
+    Parameters
+    ----------
+    network, training, seed
+        What is trained, how, and where random numbers come from.
+    start
+        What it begins with, of the same shape; its items are at the rows [0, I), in order.
 
     Attributes
     ----------
@@ -92,7 +99,11 @@ class SequenceExpert(Expert):
     columns = (Column("sequence", 20),)
 
     def __init__(
-        self, network: NetworkConfig | None = None, training: TrainingConfig | None = None, seed: int = 0
+        self,
+        network: NetworkConfig | None = None,
+        training: TrainingConfig | None = None,
+        seed: int = 0,
+        start: Checkpoint | None = None,
     ) -> None:
         fix_numerics()
         self._network = network or NetworkConfig()
@@ -100,8 +111,10 @@ class SequenceExpert(Expert):
         self._seed = seed
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            encoder = _ENCODERS[self._network.encoder]
-            self._encoder = encoder(self._network).eval()  # in training only while an update computes
+            self._encoder = new_encoder(self._network).eval()  # in training only while an update computes
+        if start is not None:
+            self._encoder.load_state_dict({name: torch.tensor(array) for name, array in start.weights.items()})
+        self._network_rate = self._training.network_rate if start is None else self._training.tuning_rate
         self._parameters = list(self._encoder.parameters())
         self._weights = parameters_to_vector(self._parameters).detach()
         vector_to_parameters(self._weights, self._parameters)  # from now on the parameters are parts of this vector
@@ -115,6 +128,9 @@ class SequenceExpert(Expert):
         self.updates = 0
         self.skipped = 0
         self.loss = float("nan")
+        if start is not None:
+            self._items.begin(torch.tensor(start.vectors))
+            self._shortlist.enter(np.arange(len(start.ids), dtype=np.int32))
 
     @property
     def progress(self) -> Progress:
@@ -266,7 +282,7 @@ class SequenceExpert(Expert):
         # 5. Step
         self.updates += 1
         self.loss = float(loss.detach())
-        adam_step(self._weights, gradient * clip, *self._moments, self.updates, self._training.network_rate)
+        adam_step(self._weights, gradient * clip, *self._moments, self.updates, self._network_rate)
         self._items.update(rows, started.detach(), row_gradients * clip)
         self._shortlist.enter(examples.targets[:batch][::-1])  # live ones, oldest first
 

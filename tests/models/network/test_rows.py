@@ -51,3 +51,14 @@ def test_state_holds_no_row_beyond_the_last_known() -> None:
     items.update(np.array([7]), torch.ones(1, 2), gradients(0)[:1])
     items.forget(np.zeros(3, np.bool_))
     assert {len(array) for array in items.state().values()} == {8}
+
+
+def test_rows_can_begin_as_known() -> None:
+    items = ItemVectors(2, rate=0.1)
+    items.begin(torch.ones(2, 2))
+    assert items.known.tolist() == [True, True]
+    items.grow(3)
+    items.update(np.array([0, 2]), items.vectors[[0, 2]], gradients(0)[:2])
+    assert items.state()["updates"].tolist() == [2, 1, 1]
+    assert torch.equal(items.vectors[1], torch.ones(2))
+    assert 0 < float((items.vectors[0] - 1).abs().max()) < 0.1

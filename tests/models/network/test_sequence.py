@@ -75,6 +75,22 @@ def test_windows_do_not_see_each_other(encoder: Encoder) -> None:
     torch.testing.assert_close(together, alone)
 
 
+def test_a_place_that_is_asked_for_is_read_for_its_times_and_not_for_its_item(encoder: Encoder) -> None:
+    vectors, gaps, ages, hours, valid = windows([4])
+    here = torch.arange(CONFIG.window) == 2
+    asked = torch.tensor([2])
+    with torch.inference_mode():
+        base = encoder(vectors, gaps, ages, hours, valid & ~here, asked)
+        assert torch.equal(encoder(vectors + 9.0 * here[:, None], gaps, ages, hours, valid & ~here, asked), base)
+        assert not torch.equal(encoder(vectors, gaps + 9 * here, ages, hours, valid & ~here, asked), base)
+        assert not torch.equal(encoder(vectors, gaps, ages + 9 * here, hours, valid & ~here, asked), base)
+        assert not torch.equal(encoder(vectors, gaps, ages, hours, valid & ~here, torch.tensor([1])), base)
+        for place in (0, 1, 3):
+            other = torch.arange(CONFIG.window) == place
+            changed = vectors + other[:, None] * torch.arange(CONFIG.width)
+            assert not torch.equal(encoder(changed, gaps, ages, hours, valid & ~here, asked), base)
+
+
 def test_every_parameter_takes_part(encoder: Encoder) -> None:
     (encoder(*windows([0, 2, 4])) ** 3).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in encoder.parameters())

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.base import Events
+from models.network.checkpoint import Checkpoint
 from models.network.config import NetworkConfig
 from models.network.training import SequenceExpert, TrainingConfig
 from stream.snapshots import State, state_hash
@@ -21,6 +22,17 @@ def small() -> SequenceExpert:
 
 def sampled() -> SequenceExpert:
     return SequenceExpert(NETWORK, replace(TRAINING, softmax_rows=4), seed=3)
+
+
+def begun() -> SequenceExpert:
+    """One that knows the first ten items from history."""
+    former = small()
+    for events in stream(seed=5, items=10).batches:
+        former.learn(events)
+    weights = {name: tensor.numpy().copy() for name, tensor in former._encoder.state_dict().items()}
+    ids = tuple(f"i{row}" for row in range(10))
+    start = Checkpoint(NETWORK, weights, ids, former.state()["items.vectors"].astype(np.float32)[:10])
+    return SequenceExpert(NETWORK, TRAINING, seed=3, start=start)
 
 
 def taught(batches: list[Events], training: TrainingConfig = TRAINING) -> SequenceExpert:
@@ -52,7 +64,7 @@ def weights(expert: SequenceExpert) -> State:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
-@pytest.mark.parametrize("factory", [small, sampled], ids=name_of)
+@pytest.mark.parametrize("factory", [small, sampled, begun], ids=name_of)
 def test_contract(factory: Factory, check: Check) -> None:
     check(factory)
 
@@ -102,6 +114,28 @@ def test_examples_wait_until_a_batch_has_gathered() -> None:
     assert expert.updates == 1
     known = expert.read(seen.queries()).score(all_items(seen.queries()))[0, :, 0] > 0
     assert set(np.flatnonzero(known)) == set(seen.batches[0].items[:8])
+
+
+def test_what_history_taught_is_there_before_the_first_event() -> None:
+    expert, former = begun(), small()
+    seen = stream(seed=5, items=10)
+    for events in seen.batches:
+        former.learn(events)
+    queries = seen.queries()
+    assert expert.updates == 0
+    assert np.array_equal(
+        expert.read(queries).score(all_items(queries)), former.read(queries).score(all_items(queries))
+    )
+    assert set(expert.read(queries).propose().ravel()) >= set(range(10))
+
+
+def test_a_network_that_begins_with_history_changes_slowly() -> None:
+    moved = []
+    for expert in (small(), begun()):
+        before = expert.state()["weights"].astype(float)
+        expert.learn(part(stream().batches[0], 0, 8))
+        moved.append(np.abs(expert.state()["weights"].astype(float) - before).max())
+    assert moved[1] == pytest.approx(moved[0] * TRAINING.tuning_rate / TRAINING.network_rate, rel=0.05)
 
 
 def test_a_new_item_starts_where_it_was_met() -> None:
