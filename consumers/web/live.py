@@ -167,6 +167,9 @@ class LiveView:
     def trains(self, share: float) -> None:
         """Let it pass."""
 
+    def follows(self, left: int) -> None:
+        """Let it pass."""
+
     def restored(self, seconds: float) -> None:
         """Let it pass."""
 

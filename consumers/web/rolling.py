@@ -47,10 +47,11 @@ class Curve:
             events, sums = before + events, so_far + sums
         self._stretches.append(Part(events, sums))
         if len(self._stretches) > self._points:
-            self._events *= 2
             last = self._stretches.pop()
             pairs = zip(self._stretches[::2], self._stretches[1::2], strict=True)
             self._stretches = [Part(one + other, a + b) for (one, a), (other, b) in pairs]
+            made = sum(part.events for part in self._stretches) // len(self._stretches)
+            self._events = max(2 * self._events, made)  # or those to come would be rougher than those that are there
             self._stretches.append(last)
 
     def stretches(self) -> list[Part]:

@@ -140,22 +140,25 @@ function showNow(now) {
 
 // -- quality ---------------------------------------------------------------------------------------------------------
 
-const CHART = { width: 720, height: 560, left: 46, right: 8, top: 10, bottom: 30 };
+const CHART = { left: 46, right: 8, top: 10, bottom: 30 };
 let quality = null;
 let pointedAt = null;
 
 const measure = () => document.querySelector("input[name=measure]:checked").value;
 
+const bestFirst = (newest, by) => Object.keys(newest).sort((a, b) => newest[b][by] - newest[a][by]);
+const isExpert = (name) => name !== "list" && name !== "mixture";
+
 /** The part that each scorer plays in the picture, the best first. */
 function parts(newest) {
-  const names = Object.keys(newest).sort((a, b) => newest[b][measure()] - newest[a][measure()]);
-  const experts = names.filter((name) => name !== "list" && name !== "mixture");
+  const names = bestFirst(newest, measure());
+  const experts = names.filter(isExpert);
   const popular = experts.find((name) => name.startsWith("popular_"));
   const played = new Map(names.map((name) => [name, "other"]));
   if (popular) played.set(popular, "popular");
   if (experts.length) played.set(experts[0], "expert");
   for (const name of ["mixture", "list"]) if (played.has(name)) played.set(name, name);
-  return { played, best: experts[0], popular };
+  return played;
 }
 
 function step(top) {
@@ -165,15 +168,17 @@ function step(top) {
 }
 
 function showChart(played) {
-  const { width, height, left, right, top, bottom } = CHART;
+  const { left, right, top, bottom } = CHART;
   const { events, curves } = quality;
+  const svg = byId("chart");
+  const width = Math.max(svg.parentElement.clientWidth, 240); // so that letters keep their size
+  const height = Math.min(560, Math.round(0.85 * width));
   const highest = Math.max(...[...played.keys()].flatMap((name) => curves[name][measure()]), 0.01);
   const every = step(highest);
   const ceiling = every * Math.ceil(highest / every);
   const last = events.at(-1);
   const x = (count) => left + ((width - left - right) * count) / last;
   const y = (value) => height - bottom - ((height - top - bottom) * value) / ceiling;
-  const svg = byId("chart");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren();
   for (let i = 0; i * every <= ceiling * 1.001; i += 1) {
@@ -183,9 +188,10 @@ function showChart(played) {
       draw("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, every < 0.01 ? value.toFixed(3) : value.toFixed(2)),
     );
   }
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-    const anchor = share === 0 ? "start" : share === 1 ? "end" : "middle";
-    svg.append(draw("text", { x: x(share * last), y: height - 10, "text-anchor": anchor }, whole(share * last)));
+  const stride = Math.max(step(last), 1);
+  for (let count = 0; count <= last; count += stride) {
+    const anchor = count === 0 ? "start" : last - count < stride / 4 ? "end" : "middle";
+    svg.append(draw("text", { x: x(count), y: height - 10, "text-anchor": anchor }, whole(count)));
   }
   const order = ["other", "popular", "expert", "mixture", "list"];
   const names = [...played.keys()].sort((a, b) => order.indexOf(played.get(a)) - order.indexOf(played.get(b)));
@@ -221,8 +227,9 @@ function showScorers(played) {
   byId("scorers").querySelector("tbody").replaceChildren(...rows);
 }
 
-function showForeseen(best) {
+function showForeseen() {
   const { scorers } = quality.newest;
+  const best = bestFirst(scorers, "hr").find(isExpert);
   const rival = best ? `; ${best}, the best expert here, ${percent(scorers[best].hr, 1)}` : "";
   tile("foreseen", percent(scorers.list.hr, 1), `HR@10 of the list, newest ${whole(quality.newest.events)} events${rival}`);
 }
@@ -233,10 +240,10 @@ function showQuality() {
     byId("chart-note").textContent = "Nothing was tested yet.";
     return;
   }
-  const { played, best } = parts(newest.scorers);
+  const played = parts(newest.scorers);
   showChart(played);
   showScorers(played);
-  showForeseen(best);
+  showForeseen();
   byId("chart-note").textContent = `Over the whole run, by events tested. The table: newest ${whole(newest.events)} of them.`;
   byId("published").textContent = published.events
     ? `Of the lists that were really out, ${percent(published.hr, 1)} held the user's next item (HR@10; NDCG@10 ${published.ndcg.toFixed(3)}, newest ${whole(published.events)}). They may have been out for days, so this is lower by nature.`

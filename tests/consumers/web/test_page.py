@@ -61,7 +61,7 @@ def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
             user = EVIL_USER if number % 3 == 2 else f"u{number % 3}"
             item = EVIL_ITEM if number // 3 % 2 else "i1"
             event = {"user_id": user, "item_id": item, "event_time": NOON + number * MINUTE}
-            producer.send(settings.input.topic, value=json.dumps(event).encode(), timestamp_ms=NOON + number * MINUTE)
+            producer.send(settings.input.topic, value=json.dumps(event).encode())  # stamped now, or Kafka deletes them
         producer.send(settings.input.topic, value=b"<b>not json</b>")
     folder = tmp_path_factory.mktemp("child")
     with Child(settings, folder) as child:
@@ -153,9 +153,15 @@ class Told:
 
     def __init__(self) -> None:
         self.live, self.role = True, Role.LEADER
-        self.view = LiveView("told", ["popular_1d", "list"])
+        self.view = LiveView("told", ["popular_1d", "own_recent", "list"])
         site = Site(self.view, "127.0.0.1", lambda: self.live, lambda: self.role)
         self.endpoint = Endpoint("127.0.0.1", 0, CollectorRegistry(), lambda: self.live, lambda: self.role, site)
+
+    def learned(self, *ranks: list[int]) -> None:
+        """Tell of events of users met before, whose lists were never out."""
+        none, never = np.zeros(len(ranks), np.int32), np.full(len(ranks), -1, np.int64)
+        known = np.ones(len(ranks), np.bool_)
+        self.view.learned(Learned(none, none, never, np.array(ranks, np.int32), known, never, none + MISS, never))
 
 
 @pytest.fixture
@@ -206,12 +212,21 @@ def test_who_is_behind_says_by_how_much(told: Told, told_page: Page) -> None:
 
 
 def test_before_any_list_was_out_quality_is_shown_all_the_same(told: Told, told_page: Page) -> None:
-    one = np.zeros(1, np.int32)
-    ranks, times = np.array([[3, 0]], np.int32), np.zeros(1, np.int64)
-    told.view.learned(Learned(one, one, times, ranks, np.ones(1, np.bool_), times, one + MISS, times - 1))
+    told.learned([3, 3, 0])
     expect(told_page.locator("#scorers tbody tr").first).to_have_text("list what goes out1.0001.000")
     expect(told_page.locator("#published")).to_have_text("")
     expect(told_page.locator("#standing")).to_have_text("Leads, and keeps up")
+
+
+def test_the_best_expert_is_the_best_by_the_figure_that_is_shown(told: Told, told_page: Page) -> None:
+    told.learned([4, 0, 0], [4, int(MISS), 0])  # one is always fifth, the other first every second time
+    expect(told_page.locator("#foreseen p")).to_contain_text(
+        "popular_1d, the best expert here, 100.0\N{NO-BREAK SPACE}%"
+    )
+    best = told_page.locator("#scorers tr[data-part=expert] td").first
+    expect(best).to_contain_text("own_recent")  # by NDCG@10
+    told_page.get_by_label("HR@10").check()
+    expect(best).to_contain_text("popular_1d")
 
 
 def test_it_can_be_read_by_day_and_by_night(page: Page) -> None:
@@ -228,10 +243,17 @@ def test_it_can_be_read_by_day_and_by_night(page: Page) -> None:
         assert (ground > 0.9 and ink < 0.2) if scheme == "light" else (ground < 0.15 and ink > 0.8)
 
 
-def test_it_fits_on_a_telephone(page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 800})
+@pytest.mark.parametrize("width", [320, 390, 800])
+def test_it_fits_on_a_telephone_and_nothing_is_one_letter_wide(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
     expect(page.locator("#lists tbody tr")).to_have_count(3)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="u1", exact=True).click()
+    why = page.locator("#list tbody td:nth-child(4)").first
+    expect(why).to_contain_text("%")
+    box = why.bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_user_who_was_never_there_is_not_found(browser: Browser, service: Child) -> None:

@@ -26,6 +26,13 @@ def test_a_curve_gets_coarser_as_it_gets_longer() -> None:
     assert [(part.events, float(part.sums[0])) for part in curve.stretches()] == [(4, 6.0), (4, 22.0), (1, 8.0)]
 
 
+def test_the_parts_of_a_curve_are_alike_where_batches_are_larger_than_they() -> None:
+    curve = Curve(points=4, events=50)
+    for _ in range(15):
+        curve.add(128, np.zeros(1))
+    assert [part.events for part in curve.stretches()] == [512, 512, 512, 384]
+
+
 @given(EVENTS, st.integers(1, 500))
 def test_the_newest_events_are_as_many_as_wanted_and_no_batch_more(batches: list[int], wanted: int) -> None:
     recent = Recent(wanted, np.zeros(1))
