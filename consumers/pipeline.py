@@ -57,9 +57,9 @@ class Decisions(msgspec.Struct, frozen=True):
     """What depended on the clock, the load or an accident: journaled, so that every follower does the same.
 
     Records stamped before `publish_after_ms` are learned from, and answered only where they are requests.
-    `training_share` is the part of the events, in [0, 1], that the costly models train on. With `coalesce` a user gets
-    one list a batch, for the last event. With `singly` the records went through one by one, without those in
-    `skipped`: a model had raised on the batch, and did on them.
+    `training_share` is the part of the events, in [0, 1], that the costly models train on; where it is small,
+    micro-batches are longer too. With `coalesce` a user gets one list a batch, for the last event. With `singly` the
+    records went through one by one, without those in `skipped`: a model had raised on the batch, and did on them.
     """
 
     publish_after_ms: int = 0
@@ -216,10 +216,11 @@ class Pipeline:
         pending, self._pending = self._pending, None
         ranks = [np.empty((0, len(self.recommender.scorers)), np.int32)]
         met = [np.empty(0, np.int64)]
-        for part in micro_batches(len(pending.items), self._micro_batch, self.recommender.events_learned):
+        share = pending.training_share
+        for part in micro_batches(len(pending.items), self._micro_batch, self.recommender.events_learned, share):
             before = pending.before.part(part.start, part.stop)
-            events = Events(before, pending.items[part], pending.weights[part], pending.training_share)
-            run = Run(pending.before, part.start, pending.training_share)
+            events = Events(before, pending.items[part], pending.weights[part], share)
+            run = Run(pending.before, part.start, share)
             tested = self.recommender.test(events, replace(self._queries(before, pending.turns[part]), run=run))
             met.append(self.recommender.met(events.items))
             self.recommender.learn(tested)

@@ -1,7 +1,8 @@
 """What is left out first when events come faster than they can be learned.
 
 The network and the factorisation are the costly part of learning, and can do with a sample. So under load they train on
-a smaller share of the events, and everything else goes on with all of them. Three rules, looked at about once a second:
+a smaller share of the events, and everything else goes on with all of them, in longer micro-batches where the stream is
+young (`models.recommender.micro_batches`). Three rules, looked at about once a second:
 
 1. More records wait than may, and more than at the last look: train on less.
 2. More wait than may, but not more than at the last look: leave it so, until they are gone.

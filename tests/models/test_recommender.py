@@ -1,8 +1,11 @@
 from collections.abc import Collection
 from dataclasses import fields, replace
+from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models import recommender as door
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
@@ -69,6 +72,27 @@ def test_learning_improves_the_list_and_the_list_improves_on_popularity(seen: St
     assert quality["list"] >= quality["mixture"] - 0.02
     assert recommender.events_learned == 1200
     assert recommender.updates_dropped == 0
+
+
+@given(st.sets(st.integers(0, ITEMS + 3)))
+def test_what_is_barred_is_in_no_list_and_in_no_test(barred_rows: set[int]) -> None:
+    seen, learned = _learned_once()
+    barred = np.zeros(ITEMS + 4, np.bool_)
+    barred[list(barred_rows)] = True
+    queries = replace(seen.queries(), barred=barred)
+    rows = learned.recommend(queries, ITEMS).rows
+    assert not barred[rows[rows >= 0]].any()
+    assert (rows >= 0).any() or barred[:ITEMS].all()
+    last = seen.batches[-1]
+    ranks = learned.test(last, replace(queries_of(last.before), barred=barred)).ranks
+    assert (ranks[barred[last.items]] == MISS).all()
+
+
+@cache
+def _learned_once() -> tuple[Stream, Recommender]:
+    stream_, recommender = stream(), new()
+    take(recommender, stream_.batches)
+    return stream_, recommender
 
 
 def test_lists_are_probabilities_in_order(seen: Stream, learned: Recommender) -> None:
@@ -316,6 +340,12 @@ def test_who_has_learned_the_same_has_the_same_milestones(seen: Stream, monkeypa
 def test_micro_batches_grow_with_what_has_been_learned() -> None:
     assert [part.stop - part.start for part in micro_batches(5, 32, learned=0)] == [1] * 5
     assert [part.stop - part.start for part in micro_batches(9, 32, learned=11_999)] == [2, 3, 3, 1]
+
+
+@pytest.mark.parametrize(("share", "longest"), [(1.0, 2), (0.5, 4), (0.25, 8), (0.05, 8), (0.0, 8)])
+def test_micro_batches_are_longer_where_less_is_trained_on(share: float, longest: int) -> None:
+    cuts = [part.stop - part.start for part in micro_batches(40, 32, learned=8_000, share=share)]
+    assert set(cuts[:-1]) == {longest}
 
 
 @pytest.mark.parametrize("group", sorted(set(GROUPS)))
