@@ -125,6 +125,7 @@ def broker(
 def run(
     config: Config = None,
     preset: Preset = None,
+    begin: From = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Begin a new state from what the input topic still has.")
     ] = False,
@@ -132,7 +133,7 @@ def run(
     """Read interactions, learn, and publish lists, until Ctrl-C."""
     from stream.topics import ensure_topics
 
-    settings = _settings(config, preset)
+    settings = _settings(config, preset).with_overrides(checkpoint=begin)
     topics = ensure_topics(settings.kafka.connection(), settings.topics())  # before all that takes seconds to load
 
     from consumers.service import run as run_service

@@ -27,6 +27,7 @@ from typing import Generic
 
 import msgspec
 
+from consumers.files import checkpoints
 from consumers.pipeline import Decisions, Outputs, Pipeline
 from consumers.serving.core import Done, P, done_singly
 from consumers.serving.intake import Intake
@@ -226,6 +227,7 @@ class Service(Generic[P]):
         else:
             starts = log.offsets_at(time_ms)
         record = self._record(standing, {source: (start, start) for source, start in starts.items()}, self._decided())
+        record = msgspec.structs.replace(record, checkpoint=self._task.checkpoint)
         standing.journal_offset = log.commit([], journal.encode(record), starts)
         standing.sequence, standing.offsets = 1, starts
         return standing
@@ -405,11 +407,16 @@ def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:
 
 
 def task_on_kafka(settings: Settings, topics: TaskTopics, scorers: Sequence[str]) -> Task[Pipeline]:
-    """Return the task of these settings; a state also depends on which experts there are."""
+    """Return the task of these settings; a state also depends on which experts there are, and on its checkpoint.
+
+    Raises SettingsError when the checkpoint cannot be used.
+    """
+    start = checkpoints.start(settings)
+    digest = None if start is None else start.digest
     name = settings.application.name
+    kind = " ".join([settings.settings_hash(), *scorers, *([] if digest is None else [digest])])
     log = KafkaLog(settings.kafka.connection(), name, topics)
-    kind = f"{settings.settings_hash()} {' '.join(scorers)}"
-    return Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch))
+    return Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch, start=start), digest)
 
 
 def run(settings: Settings, topics: TaskTopics, *, rebuild: bool = False) -> None:

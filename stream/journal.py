@@ -44,6 +44,8 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     before
         What was decided of the batch before this one, where that turned out only when it was committed: a model raised
         while it was learned. It holds in place of what the batch's own record says.
+    checkpoint
+        SHA-256 of the checkpoint that the models began with; only in the first record of an epoch.
     """
 
     application: str
@@ -52,6 +54,7 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     covered: tuple[Covered, ...]
     decisions: dict[str, Any]
     before: dict[str, Any] | None = None
+    checkpoint: str | None = None
     schema: str = SCHEMA
 
     @property

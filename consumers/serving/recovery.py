@@ -201,6 +201,7 @@ class Follower(Generic[P]):
     ) -> None:
         record = due.record
         _check_succession(standing, record, self._task.log.inputs())
+        _check_beginning(record, self._task.checkpoint)
         if _learn_again(self._task, standing, record, following, singly).erased:
             standing.erased = standing.sequence
         standing.sequence += 1
@@ -254,6 +255,20 @@ def _check_succession(standing: Standing[P], record: journal.JournalRecord, inpu
                 f"due: {_REBUILD}."
             )
             raise RecoveryError(message)
+
+
+def _check_beginning(record: journal.JournalRecord, checkpoint: str | None) -> None:
+    if record.sequence > 0 or record.checkpoint == checkpoint:
+        return
+    began, given = (
+        "no checkpoint" if digest is None else f"the checkpoint of sha256 {digest[:16]}"
+        for digest in (record.checkpoint, checkpoint)
+    )
+    message = (
+        f"Epoch {record.epoch} began with {began}, and network.checkpoint or --from names {given}: begin as it did, or "
+        f"{_REBUILD}."
+    )
+    raise RecoveryError(message)
 
 
 def _check_inputs(sources: Iterable[TopicPartition], inputs: Sequence[TopicPartition]) -> None:

@@ -54,6 +54,8 @@ class Task(Generic[P]):
         Folder of its snapshots.
     make
         Makes an empty pipeline for an epoch.
+    checkpoint
+        SHA-256 of the checkpoint that an empty pipeline begins with, if any.
     """
 
     log: Log
@@ -61,6 +63,7 @@ class Task(Generic[P]):
     settings_hash: str
     snapshots: Path
     make: Callable[[int], P]
+    checkpoint: str | None = None
 
     def save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> Saved:
         """Write a snapshot of `state`, a copy made where `standing` says; SnapshotError when it cannot be written."""

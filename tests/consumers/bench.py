@@ -157,13 +157,20 @@ class _Quiet(Notes):
 class WholeBench:
     """The whole pipeline on a log in memory, one process after the other."""
 
-    def __init__(self, folder: Path, make: Callable[[Settings, int], Pipeline] = Pipeline, **state: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        make: Callable[[Settings, int], Pipeline] = Pipeline,
+        checkpoint: str | None = None,
+        **state: str,
+    ) -> None:
         self.settings = Settings.model_validate(
             {"input": {"topic": "in"}, "publish": {"topic": "out"}, "state": {"dir": folder, **state}}
         )
         self.broker = MemoryBroker("in", 1)
         self.dead = 0  # how many dead letters there will be
         self._make = make
+        self._checkpoint = checkpoint
         self._events = 0
 
     def produce(self, *bodies: Mapping[str, object]) -> None:
@@ -184,7 +191,8 @@ class WholeBench:
             made.append(self._make(self.settings, epoch))
             return made[-1]
 
-        task = Task(MemoryLog(self.broker), "springtide", "", self.settings.state.dir, make)
+        log, kind = MemoryLog(self.broker), self._checkpoint or ""
+        task = Task(log, "springtide", kind, self.settings.state.dir, make, self._checkpoint)
         notes = _Quiet(self.broker.changed)
         service = Service(task, self.settings, notes)
         thread = threading.Thread(target=service.run)

@@ -13,7 +13,7 @@ RECORD = JournalRecord(
 def test_the_bytes_are_pinned() -> None:
     assert encode(RECORD) == (
         b'{"application":"app","epoch":2,"sequence":7,"covered":[["in",0,0,3],["in",1,5,9]],'
-        b'"decisions":{"publish":true,"training_share":0.5},"before":null,"schema":"springtide.journal/1"}'
+        b'"decisions":{"publish":true,"training_share":0.5},"before":null,"checkpoint":null,"schema":"springtide.journal/1"}'
     )
 
 
