@@ -5,7 +5,8 @@ does two things only:
 
 1. `read(queries)` gives a `Reading`: pure, repeatable, never grows anything. From a reading the recommender asks first
    for proposals, then for the scores of all candidates, its own and the other experts'.
-2. `learn(events)` is the only place where its state changes, besides `forget_*`, which the vocabulary's expiry calls.
+2. `learn(events)` is the only place where its state changes, besides `stock`, which says what the items topic tells,
+   and `forget_*`, which the vocabulary's expiry calls.
 
 An expert may offer several *columns*: variants that share one table, such as popularities of several half-lives. Each
 column is one expert in the eyes of the ranker.
@@ -14,11 +15,13 @@ Shapes: B queries, L window length, C candidates for a query, E columns of this 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from stream.events import Item
 from stream.snapshots import State
 from stream.windows import WindowView
 
@@ -53,13 +56,15 @@ class Queries:
     """B requests for a list: the windows as they are, and for each the items that must not be offered.
 
     `excluded` holds the item rows (0 or more, repeated or not) of query b at ``[starts[b], starts[b + 1])``. `run` says
-    what is read afterwards, where that is known.
+    what is read afterwards, where that is known. Items whose rows are marked in `barred` are no candidates at all; an
+    expert need not know, its proposals of them are dropped.
     """
 
     windows: WindowView
     starts: npt.NDArray[np.int64]  # (B + 1,)
     excluded: Rows
     run: Run | None = None
+    barred: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.windows.users)
@@ -143,6 +148,9 @@ class Expert(ABC):
     @abstractmethod
     def learn(self, events: Events) -> None:
         """Learn from each event in order; tables grow up to the largest row met."""
+
+    def stock(self, rows: Rows, items: Sequence[Item]) -> None:  # noqa: B027  # most experts do not look at items
+        """Take note of what is known of N items from now on, in order; an item may come twice."""
 
     @abstractmethod
     def forget_items(self, dead: Mask) -> None:

@@ -28,3 +28,9 @@ def test_nothing_proposed_leaves_one_empty_place() -> None:
 
 def test_no_queries() -> None:
     assert union(np.zeros((0, 2, 3), np.int32)).shape == (0, 1)
+
+
+def test_what_is_barred_is_no_candidate_and_leaves_its_place_to_others() -> None:
+    proposals = rows([[1, 2, 9], [4, 2, 5]])
+    assert union(proposals, np.array([False, True, False, False, True])).tolist() == [[2, 9, 5]]
+    assert union(proposals, np.ones(3, np.bool_), most=2).tolist() == [[4, 9]]
