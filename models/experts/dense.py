@@ -35,12 +35,22 @@ class Logits(NamedTuple):
         return Logits(self.contexts[start:stop], self.items, self.values[start:stop])
 
 
-def logits(contexts: Tensor, vectors: Tensor, known: Mask, items: Rows) -> Logits:
-    """Score those of `items` that are `known` for each of the `contexts`; see `Probabilities`."""
+class Listed(NamedTuple):
+    """The S items that are scored for every query, and copies of their vectors (S, D)."""
+
+    items: Rows
+    vectors: Tensor
+
+    def logits(self, contexts: Tensor) -> Logits:
+        """Score them for each of the `contexts` (B, D)."""
+        return Logits(contexts.numpy(), self.items, (contexts @ self.vectors.T).numpy())
+
+
+def listed(vectors: Tensor, known: Mask, items: Rows) -> Listed:
+    """Take those of `items` that are `known`; see `Probabilities`."""
     items = items[items < len(known)]
     items = items[known[items]]
-    chosen = vectors.index_select(0, torch.from_numpy(items))  # twice as fast as an index in brackets
-    return Logits(contexts.numpy(), items, (contexts @ chosen.T).numpy())
+    return Listed(items, vectors.index_select(0, torch.from_numpy(items)))  # twice as fast as an index in brackets
 
 
 class Probabilities(Reading):

@@ -27,7 +27,7 @@ import torch
 from river import optim, reco
 
 from models.base import Column, Events, Expert, Mask, Queries, Reading
-from models.experts.dense import Probabilities, logits
+from models.experts.dense import Listed, Probabilities, listed
 from models.experts.portion import Portion
 from models.experts.shortlist import Shortlist
 from models.network.numerics import fix_numerics
@@ -83,6 +83,7 @@ class FactorizationExpert(Expert):
         self._vectors = torch.zeros(1, config.factors + 1)  # the model's item vectors, by row, and behind each its bias
         self._known = np.zeros(1, np.bool_)
         self._shortlist = Shortlist(config.scored)
+        self._listed: Listed | None = None  # made anew after each lesson
         self._learned = 0  # events
         self._portion = Portion()
 
@@ -92,7 +93,9 @@ class FactorizationExpert(Expert):
         users = np.ones((len(queries), self._config.factors + 1), np.float32)  # one: what the bias is multiplied with
         for row, user in zip(users, queries.windows.users.tolist(), strict=True):
             row[:-1] = self.model.u_latents.get(user, nobody)
-        scored = logits(torch.from_numpy(users), self._vectors, self._known, self._shortlist.rows)
+        if self._listed is None:
+            self._listed = listed(self._vectors, self._known, self._shortlist.rows)
+        scored = self._listed.logits(torch.from_numpy(users))
         return Probabilities(self.columns[0], queries, scored, self._vectors, self._known)
 
     def learn(self, events: Events) -> None:
@@ -117,6 +120,7 @@ class FactorizationExpert(Expert):
         self._learned += count
         self._shortlist.enter(items)
         self._mirror(np.union1d(items, negatives).tolist())
+        self._listed = None
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
@@ -126,6 +130,7 @@ class FactorizationExpert(Expert):
             self._vectors[row] = 0
             self._known[row] = False
         self._shortlist.forget(dead)
+        self._listed = None
 
     def forget_users(self, dead: Mask) -> None:
         """See Expert."""

@@ -28,7 +28,7 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from models.base import Column, Events, Expert, Mask, Progress, Queries, Reading, Rows, Run
-from models.experts.dense import Logits, Probabilities, logits
+from models.experts.dense import Logits, Probabilities, listed
 from models.experts.portion import Places, Portion
 from models.experts.shortlist import Shortlist
 from models.network.adam import adam_step
@@ -198,7 +198,7 @@ class SequenceExpert(Expert):
         inputs = inputs_of(windows, self._network.window)
         with torch.inference_mode():
             contexts = self._contexts(inputs, self._items.vectors, inputs.items, self._valid(inputs.items))
-            return logits(contexts, self._items.vectors, self._items.known, self._shortlist.rows)
+            return listed(self._items.vectors, self._items.known, self._shortlist.rows).logits(contexts)
 
     def _ahead(self, run: Run, count: int) -> Logits:
         """Read `count` windows of a run, and with them those that will be read before the next update.

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from models.base import Column
-from models.experts.dense import Probabilities, logits
+from models.experts.dense import Probabilities, listed
 from stream.windows import UserWindows
 from tests.models.checks import queries_of
 
@@ -15,7 +15,7 @@ def reading(values: list[list[float]], excluded: list[list[int]], items: list[in
     nobody = UserWindows(1, 1).view(np.full(len(values), -1, np.int32), np.zeros(len(values), np.int64))
     scored = ALL if items is None else np.array(items, np.int32)
     queries = queries_of(nobody, excluded)
-    found = logits(torch.tensor(values), torch.eye(4), KNOWN, scored)
+    found = listed(torch.eye(4), KNOWN, scored).logits(torch.tensor(values))
     return Probabilities(Column("any", 2), queries, found, torch.eye(4), KNOWN)
 
 
