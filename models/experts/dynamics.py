@@ -1,0 +1,253 @@
+"""How an item is doing: whether it rises, has the age at which items are met, and meets its hour of the day.
+
+Everything is read from the item's count series (`models.series`), from the time of its first event and from the hours
+at which it was met. With the rate r_h, events in a period averaged over the series with a half-life of h periods, and
+no further back than the item's first event:
+
+- `recent`: r_1, popularity in the periods that the stream's density asks for.
+- `rising`: the trend ``(r_1 + 1) / (r_8 + 1)``.
+- `by_age`: r_8, times how much likelier than chance the next item is of that age. Ages fall into octaves of a quarter
+  of an hour; an octave's events are compared with those of one item for each event that is drawn from the pool.
+- `by_hour`: r_8, times how much of the item's events fall into these three hours of the day (UTC) against how much of
+  all events do.
+
+Only items of the pool are proposed, those that were met last. Log feature: ``log(1 + score / mean score of the pool)``,
+for `rising` the logarithm of one plus the trend.
+
+Random numbers depend on the number of the event alone. Memory: 77 bytes an item.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.elementary import log1p_all
+from models.experts.shortlist import Shortlist
+from models.series import LENGTH, CountSeries
+from models.tables import dead_rows, grown, mixed
+from stream.kernels import kernel
+from stream.snapshots import State, nest, pick
+from stream.windows import Times
+
+_POOL = 512
+_SHORT, _LONG = 1.0, 8.0  # half-lives, in periods
+_FADING = np.exp2(-np.arange(LENGTH)[:, None] / np.array([_SHORT, _LONG]))  # (LENGTH, 2)
+
+_YOUNGEST_MS = 900_000
+_AGES = 24  # octaves: up to 200 years
+_AGES_LAST = 20_000.0  # events after which an age's evidence has faded to 1/e
+
+_BINS = 8  # of the day
+_BIN_MS = 86_400_000 // _BINS
+_PRIOR = 8.0  # events that an item's hours are taken to have had by chance
+_MOST = 255
+_UNMET = np.iinfo(np.int64).min
+
+
+class Dynamics(Expert):
+    """Four columns over count series, ages and hours."""
+
+    name = "dynamics"
+    columns = (Column("recent", 20), Column("rising", 20), Column("by_age", 20), Column("by_hour", 20))
+
+    def __init__(self) -> None:
+        self._series = CountSeries()
+        self._pool = Shortlist(_POOL)
+        self._first_ms = np.zeros(0, np.int64)  # by item row
+        self._hours = np.zeros((0, _BINS), np.uint8)
+        self._all_hours = np.zeros(_BINS)
+        self._ages = np.zeros((2, _AGES))  # events by age; and what chance would have given
+        self._learned = 0
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        return _Values(self.columns, queries, self._tables(), self._pool.rows)
+
+    def learn(self, events: Events) -> None:
+        """See Expert."""
+        rows = int(events.items.max(initial=-1)) + 1
+        self._first_ms = grown(self._first_ms, rows, _UNMET)
+        self._hours = grown(self._hours, rows)
+        series, times_ms = self._series, events.before.now_ms
+        for part in series.parts(times_ms):
+            if series.advance(int(times_ms[part.start])):
+                series.fit(int(times_ms[part.start]))
+            series.count(events.items[part], times_ms[part])
+        _learn(
+            events.items, times_ms, self._pool.rows, self._learned,
+            self._first_ms, self._hours, self._all_hours, self._ages,
+        )  # fmt: skip
+        self._learned += len(events)
+        self._pool.enter(events.items)
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        self._series.forget(dead)
+        self._pool.forget(dead)
+        gone = dead_rows(dead, len(self._first_ms))
+        self._first_ms[gone] = _UNMET
+        self._hours[gone] = 0
+
+    def forget_users(self, dead: Mask) -> None:
+        """Do nothing: counts of items hold no user."""
+
+    def state(self) -> State:
+        """See Expert."""
+        rows = int(np.flatnonzero(self._first_ms != _UNMET).max(initial=-1)) + 1
+        return {
+            "first_ms": self._first_ms[:rows].copy(),
+            "hours": self._hours[:rows].copy(),
+            "all_hours": self._all_hours.copy(),
+            "ages": self._ages.copy(),
+            "learned": np.array([self._learned], np.int64),
+            **nest("series", self._series.state()),
+            **nest("pool", self._pool.state()),
+        }
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self._first_ms = state["first_ms"].astype(np.int64)
+        self._hours = state["hours"].astype(np.uint8)
+        self._all_hours = state["all_hours"].astype(np.float64)
+        self._ages = state["ages"].astype(np.float64)
+        self._learned = int(state["learned"][0])
+        self._series.restore(pick("series", state))
+        self._pool.restore(pick("pool", state))
+
+    def _tables(self) -> "_Tables":
+        series = self._series
+        chances = (self._ages + 5) / (self._ages + 5).sum(axis=1, keepdims=True)
+        return (
+            series.counts, series.periods, series.period_ms, self._first_ms, self._hours,
+            (self._all_hours + 1) / (self._all_hours + 1).sum(), chances[0] / chances[1],
+        )  # fmt: skip
+
+
+_Tables = tuple[
+    npt.NDArray[np.uint16], Times, int, Times, npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.float64]
+]
+
+
+class _Values(Reading):
+    def __init__(self, columns: tuple[Column, ...], queries: Queries, tables: _Tables, pool: Rows) -> None:
+        self._columns, self._queries, self._tables = columns, queries, tables
+        self._pool = np.tile(pool, (len(queries), 1))
+        self._scores: Floats = _score(self._pool, queries.windows.now_ms, *tables)  # (B, S, E)
+        means = self._scores.mean(axis=1) if len(pool) else np.ones((len(queries), len(columns)), np.float32)
+        means[:, _RISING] = 1
+        self._means = np.maximum(means, np.float32(1e-9))
+
+    def propose(self) -> Rows:
+        limits = np.array([column.proposals for column in self._columns], np.int64)
+        best: Rows = _best(self._pool, self._scores, limits, self._queries.starts, self._queries.excluded)
+        return best
+
+    def score(self, candidates: Rows) -> Floats:
+        features: Floats = _score(candidates, self._queries.windows.now_ms, *self._tables)
+        features /= self._means[:, None]
+        log1p_all(features)
+        return features
+
+
+_RECENT, _RISING, _BY_AGE, _BY_HOUR = range(4)
+
+
+@kernel
+def _age_of(age_ms):
+    octave = 0
+    while age_ms >= _YOUNGEST_MS and octave < _AGES - 1:
+        age_ms //= 2
+        octave += 1
+    return octave
+
+
+@kernel
+def _learn(items, times_ms, pool, learned, first_ms, hours, all_hours, ages):
+    fading = 1 - 1 / _AGES_LAST
+    for n in range(len(items)):
+        item, now_ms = items[n], times_ms[n]
+        bin_ = now_ms // _BIN_MS % _BINS
+        if first_ms[item] == _UNMET or first_ms[item] > now_ms:
+            first_ms[item] = now_ms
+        elif len(pool):
+            other = pool[mixed(0, learned + n) % np.uint64(len(pool))]
+            for a in range(_AGES):
+                ages[0, a] *= fading
+                ages[1, a] *= fading
+            ages[0, _age_of(now_ms - first_ms[item])] += 1
+            ages[1, _age_of(max(now_ms - first_ms[other], 0))] += 1
+        if hours[item, bin_] == _MOST:
+            for b in range(_BINS):
+                hours[item, b] //= 2
+        hours[item, bin_] += 1
+        all_hours[bin_] += 1
+
+
+@kernel
+def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours, age_ratios):
+    queries, width = rows.shape
+    scores = np.zeros((queries, width, 4), np.float32)
+    for b in range(queries):
+        now_ms = nows_ms[b]
+        now = now_ms // period_ms
+        part = (now_ms - now * period_ms) / period_ms + 0.02  # of the period that is going on: 0.02 where it began
+        bin_ = now_ms // _BIN_MS % _BINS
+        for c in range(width):
+            item = rows[b, c]
+            if not 0 <= item < len(first_ms) or first_ms[item] == _UNMET:
+                continue
+            behind = max(now - periods[item], 0)
+            age_ms = max(now_ms - first_ms[item], 0)
+            whole = min(age_ms // period_ms + 1, LENGTH)  # periods that the item has seen
+            short = long = 0.0
+            shorts = longs = 0.0
+            for place in range(whole):
+                seen = part if place == 0 else 1.0
+                shorts += seen * _FADING[place, 0]
+                longs += seen * _FADING[place, 1]
+                if place >= behind:
+                    count = counts[item, place - behind]
+                    short += count * _FADING[place, 0]
+                    long += count * _FADING[place, 1]
+            short /= max(shorts, 1.0)
+            long /= max(longs, 1.0)
+            met = 0.0
+            for h in range(_BINS):
+                met += hours[item, h]
+            hour = (hours[item, bin_] / all_hours[bin_] + _PRIOR) / (met + _PRIOR)
+            row = scores[b, c]
+            row[_RECENT] = short
+            row[_RISING] = (short + 1) / (long + 1) if long > 0 else 0
+            row[_BY_AGE] = long * age_ratios[_age_of(age_ms)]
+            row[_BY_HOUR] = long * hour
+    return scores
+
+
+@kernel
+def _best(pool, scores, limits, starts, excluded):
+    """Items of the largest scores of each column, ties in the order of the pool: (B, E, P)."""
+    queries, columns = len(pool), len(limits)
+    best = np.full((queries, columns, limits.max()), -1, np.int32)
+    values = np.zeros((columns, limits.max()), np.float32)
+    barred = np.empty(pool.max() + 1 if pool.size else 0, np.int64)  # never filled, as in popularity
+    for b in range(queries):
+        values[:] = 0
+        for n in range(starts[b], starts[b + 1]):
+            if excluded[n] < len(barred):
+                barred[excluded[n]] = n
+        for c in range(pool.shape[1]):
+            item = pool[b, c]
+            n = barred[item]
+            if starts[b] <= n < starts[b + 1] and excluded[n] == item:
+                continue
+            for e in range(columns):
+                value, last = scores[b, c, e], limits[e] - 1
+                if value <= values[e, last]:
+                    continue
+                while last > 0 and values[e, last - 1] < value:
+                    values[e, last] = values[e, last - 1]
+                    best[b, e, last] = best[b, e, last - 1]
+                    last -= 1
+                values[e, last] = value
+                best[b, e, last] = item
+    return best
