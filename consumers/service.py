@@ -15,6 +15,7 @@ again is a dead letter.
 """
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -53,6 +54,7 @@ from stream.topics import TaskTopics
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
+_SAY_EVERY_S = 10.0
 _FOLLOW_S = 0.5  # at a time, because a takeover must not wait for longer
 _DOUBTS_IN_A_ROW = 3  # rebuilding once more would not help
 _RAISED_IN_A_ROW = 100  # records
@@ -109,6 +111,9 @@ class Service(Generic[P]):
         self._stopped = threading.Event()
         self._beat_s = self._clock_s()
         self._role = Role.RECOVERING
+        self._since_s = self._beat_s  # in this role
+        self._recovering_s = 0.0  # spent in that role since this process led last
+        self._said_s = self._looked_s = -math.inf
         self._batches = 0  # committed by this process
         self._suspect: Offsets = {}  # what ends before these is done record by record
         self._raised_in_a_row = 0
@@ -144,6 +149,7 @@ class Service(Generic[P]):
             When the log does not do what it must.
         """
         doubts = 0
+        self._since_s = self._clock_s()
         try:
             while True:
                 batches, follower = self._batches, Follower(self._task, self._went_on)
@@ -184,13 +190,13 @@ class Service(Generic[P]):
                 self._take(Role.STANDBY)
             elif follower.standing is None and self._role is Role.STANDBY:
                 self._take(Role.RECOVERING)
+            self._observer.follows(follower.left)
             if follower.standing is not None:
                 self._observer.stands(follower.standing.pipeline)
                 self._keep(follower.standing)
         return self._stopped.is_set()
 
     def _recovered(self, follower: Follower[P]) -> Standing[P]:
-        started = self._clock_s()
         self._take(Role.RECOVERING)
         standing = None if self._rebuild else follower.lead()
         if standing is not None and standing.offsets:
@@ -201,13 +207,19 @@ class Service(Generic[P]):
         if standing.redone is not None:
             self._amend(standing, standing.redone)
         self._task.log.seek(standing.offsets)
-        self._observer.restored(self._clock_s() - started)
         return standing
 
-    def _went_on(self) -> None:
-        self._beat_s = self._clock_s()
+    def _went_on(self, left: int) -> None:
+        """Say now and then how far following has come; end it when somebody wants that."""
+        self._beat_s = now_s = self._clock_s()
         if self._stopped.is_set():
             raise _StopAskedError
+        if now_s - self._looked_s >= _LOOK_EVERY_S:
+            self._looked_s = now_s
+            self._observer.follows(left)
+        if self._role is Role.RECOVERING and now_s - self._said_s >= _SAY_EVERY_S:
+            self._said_s = now_s
+            _log.info("Following the journal: about %d batches are left.", left // 2)
 
     def _begun(self, empty: Standing[P] | None) -> Standing[P]:
         """Begin an epoch, and commit where it begins, so that a restart begins there too.
@@ -275,6 +287,8 @@ class Service(Generic[P]):
         looked_s = self._clock_s()
         self._keep(standing)
         self._take(Role.LEADER)
+        self._observer.restored(self._recovering_s)
+        self._recovering_s = 0.0
         _log.info("Leading from batch %d of epoch %d on.", standing.sequence, standing.epoch)
         while not self._stopped.is_set():
             batch = intake.next_batch(standing.sequence - 1)
@@ -300,7 +314,10 @@ class Service(Generic[P]):
             self._keeper.finish(self._kept)
 
     def _take(self, role: Role) -> None:
-        self._role = role
+        now_s = self._clock_s()
+        if self._role is Role.RECOVERING:
+            self._recovering_s += now_s - self._since_s
+        self._role, self._since_s = role, now_s
         self._observer.takes(role)
 
     def _process(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
@@ -435,10 +452,27 @@ def run(settings: Settings, topics: TaskTopics, *, rebuild: bool = False) -> Non
     site = Site(view, metrics.host, service.live, service.role) if metrics.page else None
     endpoint = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.role, site)
     with endpoint if metrics.enabled else nullcontext(), stopping_on_signals(service):
-        if metrics.enabled:
-            _log.info("%s %s", "Live page, metrics and health:" if site else "Metrics and health:", endpoint.url)
-        rehearse(rehearsed)
+        with leaving_on_signals(service):
+            if metrics.enabled:
+                _log.info("%s %s", "Live page, metrics and health:" if site else "Metrics and health:", endpoint.url)
+            rehearse(rehearsed)
         service.run()
+
+
+@contextmanager
+def leaving_on_signals(service: Service[P]) -> Iterator[None]:
+    """Let SIGINT or SIGTERM end the process at once and cleanly, where a service has not begun yet."""
+
+    def leave(_number: int, _frame: object) -> None:
+        service.stop()  # should whatever is interrupted swallow the exception
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

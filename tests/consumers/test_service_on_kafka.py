@@ -1,6 +1,8 @@
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -89,6 +91,27 @@ def test_killed_at_any_time_it_answers_every_event_once(broker: EmbeddedBroker, 
     log.close()
     assert sum(standing.offsets.values()) == EVENTS + 10
     assert made[-1].batches == 0  # the last snapshot, taken at SIGTERM, says it all
+
+
+def test_who_is_told_to_stop_while_it_compiles_ends_at_once(
+    broker: EmbeddedBroker, prefix: str, tmp_path: Path
+) -> None:
+    own = {
+        "SPRINGTIDE_APPLICATION__NAME": f"{prefix}app",
+        "SPRINGTIDE_KAFKA__BOOTSTRAP": broker.bootstrap,
+        "SPRINGTIDE_INPUT__TOPIC": f"{prefix}in",
+        "SPRINGTIDE_PUBLISH__TOPIC": f"{prefix}out",
+        "SPRINGTIDE_STATE__DIR": str(tmp_path / "state"),
+        "SPRINGTIDE_METRICS__PORT": "0",
+        "NUMBA_CACHE_DIR": str(tmp_path / "kernels"),  # nothing is compiled yet
+    }
+    command = [sys.executable, "-m", "consumers.cli", "run"]
+    with subprocess.Popen(command, env=os.environ | own, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("Live page" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, rest) == (0, "")
 
 
 def test_a_standby_leads_when_the_leader_is_killed(broker: EmbeddedBroker, prefix: str, tmp_path: Path) -> None:
