@@ -22,10 +22,11 @@ from models.items import Counts, ItemStatistics
 from models.metrics import MISS
 from models.ranking.candidates import union
 from models.ranking.context import EVIDENCE_COLUMNS, WIDTH, contexts
-from models.ranking.features import GROUPS, PLAIN, features
+from models.ranking.features import PLAIN, features
 from models.ranking.mixture import Mixture
 from models.ranking.ranker import Ranker
 from models.ranking.reasons import REASONS, Reasons, contributions, source_groups, strongest
+from models.ranking.silence import silenced
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
@@ -99,7 +100,7 @@ class Recommender:
     experts
         Their names, and those of their columns, must be distinct.
     silent
-        Groups of plain features that are held at zero, to measure what they are worth.
+        Names of what mixture and ranker are not told, to measure what it is worth; see `ranking.silence`.
     """
 
     def __init__(self, experts: Sequence[Expert], silent: Collection[str] = ()) -> None:
@@ -111,7 +112,7 @@ class Recommender:
         """What a reason can name."""
         self._owners = np.array([n for n, expert in enumerate(experts) for _ in expert.columns], np.int32)
         self._lanes = np.array([lane for expert in experts for lane in range(len(expert.columns))], np.int32)
-        self._silent = np.flatnonzero([group in silent for group in GROUPS]) - PLAIN  # plain features are the last
+        self._silent_x, self._silent = silenced(silent)
         self._items = ItemStatistics()
         self._mixture = Mixture(len(self._columns), WIDTH)
         self._ranker = Ranker(1 + len(self._columns) + PLAIN, WIDTH)
@@ -130,6 +131,7 @@ class Recommender:
         sizes = (candidates >= 0).sum(axis=1).astype(np.int32)
         raw = np.concatenate([reading.score(candidates) for reading in readings], axis=2)
         x = contexts(queries, self._items, self._evidence(readings, len(queries)))
+        x[:, self._silent_x] = 0
         mixture, parts = self._mixture.predict(raw, sizes, x)
         feats = features(queries, candidates, raw, mixture, _lift(readings, candidates), self._items)
         feats[:, :, self._silent] = 0

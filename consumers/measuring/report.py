@@ -23,6 +23,8 @@ OF_TIME = {
     "factorization": "none: the baseline without time",
     "sequence": "gaps: the Transformer reads the time between events, and from each to now",
     "item_statistics": "age: since when an item is known, and when it was last met",
+    "times": "time itself: all that gate and ranker are told of spans of time; the experts keep theirs",
+    "situation": "absence, among other things: the same weights in every situation",
 }
 """What of time there is in each thing that can be left out."""
 

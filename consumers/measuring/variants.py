@@ -9,6 +9,7 @@ from consumers.settings import Settings
 from models.families import FAMILIES, NETWORK, experts
 from models.measuring.lateness import DeferredRecommender, FrozenRecommender, Still
 from models.network.checkpoint import Checkpoint
+from models.ranking.silence import SITUATION, TIMES
 from models.recommender import Recommender
 from stream.errors import SettingsError
 from stream.events import Decoded
@@ -91,6 +92,6 @@ def update_period(text: str) -> Duration:
 
 
 def ablations(settings: Settings) -> tuple[str, ...]:
-    """Name all that can be left out one by one: families of experts, and the ranker's numbers of an item itself."""
+    """Name all that can be left out one by one: families of experts, and what the ranker is told."""
     families = FAMILIES if settings.network.enabled else tuple(name for name in FAMILIES if name != NETWORK)
-    return (*families, _FEATURES_OF_ITEMS)
+    return (*families, _FEATURES_OF_ITEMS, TIMES, SITUATION)

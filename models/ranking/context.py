@@ -19,6 +19,8 @@ _GAP_KNOTS = np.log1p(np.array([1.0, 30.0, 300.0, 1_800.0, 7_200.0, 28_800.0, 17
 _LENGTH_STEPS = np.array([2, 5, 20, 50])
 _RARE = 5
 WIDTH = 12 + len(_GAP_KNOTS) + len(_LENGTH_STEPS) + 1
+TIMES = (1, 8, 9, *range(12, 12 + len(_GAP_KNOTS)))
+"""Columns that are spans of time."""
 
 
 def contexts(queries: Queries, items: ItemStatistics, evidence: Floats) -> Floats:

@@ -21,6 +21,9 @@ PLAIN = _ITEM + _OWN + _LIFT
 GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift",) * _LIFT
 """What the plain features are called in reasons."""
 
+TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _OWN))
+"""Those of them that are spans of time."""
+
 _LOGS = 3  # of the item's numbers
 _RARE = np.float32(np.log1p(2.5))  # of counts up to 2 the logarithm is less
 

@@ -4,9 +4,10 @@ from consumers.durations import Duration
 from consumers.measuring.variants import Variant, ablations, update_period
 from models.families import FAMILIES, NETWORK
 from models.measuring.lateness import DeferredRecommender, FrozenRecommender
-from models.ranking.features import GROUPS
 from stream.errors import SettingsError
 from tests.consumers.stream import settings
+
+NUMBERS = {"item_statistics", "times", "situation"}
 
 
 def test_two_ways_of_learning_late_are_one_too_many() -> None:
@@ -30,8 +31,8 @@ def test_learning_late_takes_a_recommender_of_its_own() -> None:
 
 
 def test_everything_can_be_left_out_that_is_there() -> None:
-    assert set(ablations(settings(network={"enabled": True}))) == {*FAMILIES, "item_statistics"}
-    assert set(ablations(settings())) == {*FAMILIES, "item_statistics"} - {NETWORK}
+    assert set(ablations(settings(network={"enabled": True}))) == {*FAMILIES, *NUMBERS}
+    assert set(ablations(settings())) == {*FAMILIES, *NUMBERS} - {NETWORK}
     for name in ablations(settings()):
         whole, lacking = (Variant(lacking=some).recommender(settings(), 10) for some in ("", name))
-        assert (whole.scorers == lacking.scorers) == (name in GROUPS)
+        assert (whole.scorers == lacking.scorers) == (name in NUMBERS)
