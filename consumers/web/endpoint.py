@@ -5,6 +5,7 @@ is the role. Both are 200 or 503. They and the metrics answer under any name of 
 of users; the page is choosier (`consumers.web.site`).
 """
 
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -59,18 +60,17 @@ class Endpoint:
     def url(self) -> str:
         """Address of the running server."""
         assert self._server is not None, "the endpoint has not been started"
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://{_written(*self._server.server_address[:2])}"
 
     def start(self) -> Self:
         """Listen; SettingsError where the address cannot be had."""
         try:
             self._server = _Server(self._address, _handler(self._answer))
         except OSError as error:
-            host, port = self._address
             message = (
-                f"Metrics cannot be served at {host}:{port} ({error.strerror}): stop what listens there, or set "
-                "metrics.port to another port, 0 for any free one."
+                f"Metrics cannot be served at {_written(*self._address)} ({error.strerror}): metrics.host must be an "
+                "address of this machine; where something else listens, stop it or set metrics.port to another port, "
+                "0 for any free one."
             )
             raise SettingsError(message) from error
         threading.Thread(target=self._server.serve_forever, name="springtide-metrics", daemon=True).start()
@@ -102,10 +102,19 @@ class _Server(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Let a client that goes away go; anything else is a fault of ours and goes to stderr."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # it prints them, whatever they are
+
+
+def _written(host: object, port: int) -> str:
+    """Write an address as it stands in a URL."""
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 def _standing(role: Role) -> Answer:

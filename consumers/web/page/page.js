@@ -90,7 +90,7 @@ function showTiles(now) {
   const lagS = traffic.lag_s.at(-1) ?? 0;
   const rate = now.events_per_s;
   tile("rate", rate === null ? "–" : whole(rate), `${whole(totals.events)} events, ${whole(totals.lists)} lists since the start`);
-  tile("lag", lag === undefined ? "–" : whole(lag), lag ? `the oldest came ${duration(lagS)} ago` : lag === 0 ? "nothing waits" : "", lagS > BEHIND_S ? "warn" : "");
+  tile("lag", lag === undefined ? "–" : whole(lag), lag ? `what is answered now came ${duration(lagS)} ago` : lag === 0 ? "nothing waits" : "", lagS > BEHIND_S ? "warn" : "");
   tile("latency", p99 === null ? "–" : duration(p99), p50 === null ? "" : `p50 ${duration(p50)}; from event to committed list, last minute`);
   const reasons = Object.entries(now.dead_letters).sort((a, b) => b[1] - a[1]);
   const share = totals.dead_letters / Math.max(totals.events, 1);

@@ -1,3 +1,4 @@
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -123,6 +124,27 @@ def test_a_busy_port_is_one_sentence(endpoint: Endpoint) -> None:
 
     with pytest.raises(SettingsError, match=rf"cannot be served at 127\.0\.0\.1:{port} .*metrics\.port"):
         Endpoint("127.0.0.1", port, CollectorRegistry(), bool, lambda: Role.LEADER).start()
+
+
+def _speaks_version_6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _speaks_version_6(), reason="this machine has no IPv6")
+def test_it_listens_at_an_address_of_version_6_too(health: Health) -> None:
+    with Endpoint("::1", 0, CollectorRegistry(), lambda: health.live, lambda: health.role) as endpoint:
+        assert endpoint.url.startswith("http://[::1]:")
+        assert get(f"{endpoint.url}/livez") == (200, "yes\n")
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "nobody.invalid", "2001:db8::7"])
+def test_an_address_of_another_machine_is_one_sentence(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be served at .*metrics\.host must be an address of this machine"):
+        Endpoint(host, 0, CollectorRegistry(), bool, lambda: Role.LEADER).start()
 
 
 def test_a_fault_of_ours_is_said_and_a_client_that_goes_is_not(capfd: pytest.CaptureFixture[str]) -> None:
