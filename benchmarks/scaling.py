@@ -115,13 +115,12 @@ class Filled:
 
 
 def _enter_river(recommender: _Filled, users: int, items: int) -> None:
-    """Give every user and item an entry in River's tables."""
+    """Give every user and item a row in River's tables."""
     expert = next(one for one in recommender._experts if isinstance(one, FactorizationExpert))
     state = expert.state()
     for table, rows in (("users", users), ("items", items)):
         state[f"{table}.rows"] = np.arange(rows, dtype=np.int32)
-        state[f"{table}.vectors"] = np.full((rows, state["items.vectors"].shape[1]), 0.01)
-        state[f"{table}.biases"] = np.full(rows, 0.01)
+        state[f"{table}.vectors"] = np.full((rows, state["items.vectors"].shape[1]), 0.01, np.float32)
     expert.restore(state)
 
 
