@@ -141,10 +141,16 @@ class Telemetry:
         if role is not Role.LEADER:  # who does not lead does not look, and what was seen then is not so for ever
             for figure in (self._metrics.lag, self._metrics.lag_s, self._metrics.share):
                 figure.set(math.nan)
+        else:
+            self._metrics.left.set(math.nan)
 
     def trains(self, share: float) -> None:
         """Take down the part of the events that the network trains on."""
         self._metrics.share.set(share)
+
+    def follows(self, left: int) -> None:
+        """Take down how many offsets of the journal are still to be followed."""
+        self._metrics.left.set(left)
 
     def restored(self, seconds: float) -> None:
         """Take down what restoring took."""

@@ -68,7 +68,7 @@ class Findings(msgspec.Struct, frozen=True):
         )
 
 
-def compare(task: Task[P], begin: Path | None = None, went_on: Callable[[], None] = lambda: None) -> Findings:
+def compare(task: Task[P], begin: Path | None = None, went_on: Callable[[int], None] = lambda _left: None) -> Findings:
     """Follow the journal from `begin`, or the oldest snapshot that can be used, to all newer ones of its epoch.
 
     Raises
@@ -110,7 +110,7 @@ def audit(settings: Settings, begin: Path | None, *, as_json: bool, console: Con
     task = task_on_kafka(settings, topics, Pipeline(settings).recommender.scorers)
     with closing(task.log), progress(Console(stderr=True)) as bar:
         shown = bar.add_task("Following the journal", total=None)
-        findings = compare(task, begin, lambda: bar.advance(shown))
+        findings = compare(task, begin, lambda _left: bar.advance(shown))
     if as_json:
         console.out(msgspec.json.encode(findings).decode(), highlight=False)
     if not findings.equal:

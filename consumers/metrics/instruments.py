@@ -38,7 +38,7 @@ class Instruments:
         self._define_standing()
         self._define_state()
         self._define_learning()
-        for unknown in (self.lag, self.lag_s, self.restore, self.watermark, self.coverage, self.share):
+        for unknown in (self.lag, self.lag_s, self.restore, self.left, self.watermark, self.coverage, self.share):
             unknown.set(math.nan)  # 0 would be a figure, and a wrong one
 
     def _define_flow(self) -> None:
@@ -131,8 +131,13 @@ class Instruments:
         )
         self.restore = self._gauge(
             "restore_seconds",
-            "What the last recovery of this process took until it led; NaN before. Too long: lower "
-            "state.snapshot_every, or keep a standby.",
+            "What the last recovery of this process took until it led, without the time in which it stood by; NaN "
+            "before. Too long: lower state.snapshot_every, or keep a standby.",
+        )
+        self.left = self._gauge(
+            "journal_left_offsets",
+            "Offsets of the journal that this process has still to follow, about two for each batch; NaN while it "
+            "leads. Growing on a standby: it learns slower than its leader.",
         )
         self.watermark = self._gauge(
             "watermark_timestamp_seconds",

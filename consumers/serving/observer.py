@@ -53,6 +53,9 @@ class Observer(Protocol[P_contra]):
     def trains(self, share: float) -> None:
         """Take down the training share."""
 
+    def follows(self, left: int) -> None:
+        """Take down how many offsets of the journal are still to be followed."""
+
     def restored(self, seconds: float) -> None:
         """Take down what a recovery took."""
 
@@ -111,6 +114,11 @@ class Both(Generic[P_contra]):
         """Tell both the training share."""
         self._one.trains(share)
         self._other.trains(share)
+
+    def follows(self, left: int) -> None:
+        """Tell both what is left of the journal."""
+        self._one.follows(left)
+        self._other.follows(left)
 
     def restored(self, seconds: float) -> None:
         """Tell both what a recovery took."""

@@ -65,7 +65,7 @@ class Follower(Generic[P]):
     task
         Whose state.
     went_on
-        Called after every batch that was learned.
+        Called after every batch that was learned, with what is `left`.
     begin
         Where it begins, and begins anew when what it has learned does not stand.
     clock_s
@@ -75,7 +75,7 @@ class Follower(Generic[P]):
     def __init__(
         self,
         task: Task[P],
-        went_on: Callable[[], None] = lambda: None,
+        went_on: Callable[[int], None] = lambda _left: None,
         begin: Callable[[Task[P]], Standing[P]] = restore,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,6 +86,7 @@ class Follower(Generic[P]):
         self._standing: Standing[P] | None = None
         self._due: _Due | None = None
         self._next = 0  # journal offset to read on from
+        self._end = 0  # journal offset at which what is being read ends
         self._entries: Generator[JournalEntry, None, None] | None = None  # being read
 
     @property
@@ -97,6 +98,11 @@ class Follower(Generic[P]):
     def sequence(self) -> int:
         """Number of the last batch that is learned; -1 where there is none."""
         return -1 if self._standing is None else self._standing.sequence - 1
+
+    @property
+    def left(self) -> int:
+        """How many offsets of the journal are still to be followed, as far as known; a batch takes about two."""
+        return max(self._end - self._next, 0)
 
     def follow(self, enough: Callable[[], bool] = lambda: False) -> bool:
         """Learn what the journal holds, but for its newest batch; return whether that is done.
@@ -118,7 +124,7 @@ class Follower(Generic[P]):
             self._standing = self._begin(self._task)
             self._next = max(start, self._standing.journal_offset + 1)
         if self._entries is None:
-            self._entries = self._task.log.journal(self._next)
+            self._end, self._entries = end, self._task.log.journal(self._next)
         for entry in self._entries:
             if not self._take(self._standing, entry):
                 self._begin_anew()
@@ -126,6 +132,7 @@ class Follower(Generic[P]):
             if enough():
                 return False
         self._entries = None
+        self._next = max(self._next, self._end)
         self._settle(self._standing)
         return True
 
@@ -207,7 +214,7 @@ class Follower(Generic[P]):
         standing.sequence += 1
         standing.offsets.update({source: end for source, (_, end) in record.ranges.items()})
         standing.journal_offset = due.offset
-        self._went_on()
+        self._went_on(self.left)
 
 
 def _learn_again(

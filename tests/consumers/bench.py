@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -37,6 +38,7 @@ class Bench:
         self.broker = MemoryBroker("in", 2)
         self.made: list[Toy] = []
         self.notes = Notes(self.broker.changed)
+        self.clock_s: Callable[[], float] = time.monotonic
 
     def produce(self, count: int, items: Mapping[int, str] | None = None) -> None:
         """Events whose times alternate between the partitions, and every tenth of them unreadable.
@@ -52,7 +54,9 @@ class Bench:
 
     def service(self, *, rebuild: bool = False) -> Service[Toy]:
         task = toy_task(MemoryLog(self.broker), self.settings, self.made)
-        return Service(task, self.settings, self.notes, rebuild=rebuild, now_ms=lambda: 1_700_000_010_000)
+        return Service(
+            task, self.settings, self.notes, rebuild=rebuild, now_ms=lambda: 1_700_000_010_000, clock_s=self.clock_s
+        )
 
     def beside(self, folder: Path) -> "Bench":
         """Return another process on the same broker, with a folder of its own."""

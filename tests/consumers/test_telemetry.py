@@ -70,7 +70,7 @@ def test_what_no_list_has_shown_yet_waits_for_one_and_is_not_forgotten(telemetry
 @pytest.mark.parametrize(
     "name",
     [
-        *("lag_records", "lag_seconds", "training_share", "restore_seconds"),
+        *("lag_records", "lag_seconds", "training_share", "restore_seconds", "journal_left_offsets"),
         *("watermark_timestamp_seconds", "catalogue_coverage_ratio"),
     ],
 )

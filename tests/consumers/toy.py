@@ -110,7 +110,8 @@ class Notes:
     def __init__(self, changed: threading.Condition) -> None:
         self._changed = changed
         self.roles: list[Role] = []
-        self.restores = 0
+        self.recoveries_s: list[float] = []
+        self.left: list[int] = []
         self.snapshots = 0
         self.snapshot_failures = 0
         self.stages: set[str] = set()
@@ -151,8 +152,11 @@ class Notes:
     def trains(self, share: float) -> None:
         pass
 
+    def follows(self, left: int) -> None:
+        self.left.append(left)
+
     def restored(self, seconds: float) -> None:
-        self.restores += 1
+        self.recoveries_s.append(seconds)
 
     def snapshot(self, state: State, now_ms: int) -> None:
         self.snapshots += 1

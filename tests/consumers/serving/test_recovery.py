@@ -1,6 +1,7 @@
 """A follower beside a leader: the same state, whenever it takes over, and whatever the leader does meanwhile."""
 
 import json
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -78,6 +79,31 @@ def test_a_takeover_does_not_begin_anew(bench: Bench, tmp_path: Path) -> None:
     assert len(standby.made) == 1
     assert standby.notes.roles[:2] == [Role.STANDBY, Role.RECOVERING]
     standby.check()
+
+
+def test_the_time_in_which_it_stood_by_is_no_recovery(bench: Bench, tmp_path: Path) -> None:
+    standby, clock = bench.beside(tmp_path / "standby"), Clock()
+    standby.clock_s = clock
+    with bench.running() as leader:
+        bench.wait(lambda: leader.role() is Role.LEADER)
+        with standby.running() as follower:
+            bench.wait(lambda: follower.role() is Role.STANDBY)
+            clock.now_s = 1_000.0
+            leader.stop()
+            bench.wait(lambda: follower.role() is Role.LEADER)
+            bench.produce(4)
+            bench.wait(standby.caught_up)
+    assert standby.notes.recoveries_s == [0.0]
+    assert standby.notes.left[-1] == 0
+
+
+def test_a_recovery_takes_from_the_start_until_it_leads(bench: Bench) -> None:
+    ticks = count()
+    bench.clock_s = lambda: float(next(ticks))
+    bench.produce(4)
+    assert bench.run_until(bench.caught_up) is None
+    (took_s,) = bench.notes.recoveries_s
+    assert 0 < took_s < next(ticks)
 
 
 def test_a_standby_can_be_stopped(bench: Bench, tmp_path: Path) -> None:
@@ -183,6 +209,18 @@ def test_a_follower_goes_along_into_a_new_epoch(bench: Bench) -> None:
     standing = follower.finish()
     assert standing.epoch == 1
     assert _hash(standing.pipeline) == _hash(bench.made[-1])
+
+
+def test_it_says_how_much_of_the_journal_is_left(bench: Bench) -> None:
+    bench.produce(60)
+    assert bench.run_until(bench.caught_up) is None
+    said: list[int] = []
+    nowhere = bench.beside(Path("/nowhere")).settings
+    follower = Follower(toy_task(MemoryLog(bench.broker), nowhere, []), said.append)
+    while not follower.follow(lambda: True):
+        assert follower.left >= 0
+    assert follower.left == 0
+    assert said == list(range(len(bench.broker.journal) - 2, -1, -1))  # each is learned when the next one is there
 
 
 def test_following_stops_when_told_and_goes_on_there(bench: Bench) -> None:
