@@ -1,6 +1,6 @@
 """The step of Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980), as one function over plain tensors.
 
-`rows` takes the same step for some rows of a table.
+`rows` takes the same step for some rows of a table; `pretraining` adds weight decay.
 
 PyTorch's own optimisers keep their state by parameter object and count steps for all rows of a table together; here
 state must go to arrays and back, and each item vector has its own count. They also import PyTorch's compiler, which

@@ -18,7 +18,7 @@ https://arxiv.org/abs/1711.05101).
    was there just before it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, log
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.base import Floats, Mask
+from models.network.adam import adam_step
 from models.network.checkpoint import Weights
 from models.network.config import NetworkConfig
 from models.network.encoders import new_encoder
@@ -138,16 +139,29 @@ class _Sample(NamedTuple):
     stands_for: float
 
 
+class _Trained(NamedTuple):
+    """A tensor, its learning rate, and its moments."""
+
+    values: Tensor
+    rate: float
+    first: Tensor
+    second: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor, rate: float) -> "_Trained":
+        return cls(values, rate, torch.zeros_like(values), torch.zeros_like(values))
+
+
 class _Trainer:
     """Encoder, item vectors and optimiser."""
 
     def __init__(self, items: int, network: NetworkConfig, config: PretrainingConfig, seed: int) -> None:
         self._config = config
         self._seed = seed
-        self._steps = 0
+        self._updates = 0
         self._encoder = new_encoder(network)
         self._vectors = nn.Parameter(torch.randn(items, network.width) * _START_SCALE)
-        self._optimizer = self._new_optimizer()
+        self._begin()
 
     def copy(self) -> tuple[dict[str, Tensor], Tensor]:
         weights = {name: tensor.clone() for name, tensor in self._encoder.state_dict().items()}
@@ -157,18 +171,16 @@ class _Trainer:
         weights, vectors = kept
         self._encoder.load_state_dict(weights)
         self._vectors.data.copy_(vectors)
-        self._optimizer = self._new_optimizer()
+        self._begin()
 
     def learn(self, examples: Examples, order: Places, progress: Callable[[int], None]) -> float:
         """Take one pass in the given order; return the mean loss."""
         self._encoder.train()
         losses = []
         for part in _parts(examples, order, self._config.batch):
-            self._steps += 1
+            self._updates += 1
             loss = self._loss(part)
-            self._optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
+            self._step(torch.autograd.grad(loss, [one.values for one in self._trained]))
             losses.append(float(loss.detach()))
             progress(len(part.targets))
         return float(np.mean(losses)) if losses else inf
@@ -187,7 +199,7 @@ class _Trainer:
     def _loss(self, part: Examples) -> Tensor:
         """Mean of both objectives over a batch."""
         count, lengths = len(part.targets), (part.inputs.items >= 0).sum(axis=1)
-        bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, self._steps]).random_raw(
+        bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, self._updates]).random_raw(
             count + self._config.softmax_rows
         )
         fuller = np.flatnonzero(lengths > 1)  # beside a masked item there must be something to read
@@ -237,12 +249,22 @@ class _Trainer:
         places = np.searchsorted(sample.rows[: sample.met], targets)
         return functional.cross_entropy(scores, torch.from_numpy(places), reduction="none")
 
-    def _new_optimizer(self) -> torch.optim.Optimizer:
-        groups = [
-            {"params": list(self._encoder.parameters()), "lr": self._config.network_rate},
-            {"params": [self._vectors], "lr": self._config.vector_rate},
+    def _begin(self) -> None:
+        """Begin the optimiser anew."""
+        self._steps = 0
+        vectors = _Trained.of(self._vectors, self._config.vector_rate)
+        self._trained = [
+            *(_Trained.of(one, self._config.network_rate) for one in self._encoder.parameters()),
+            vectors,
         ]
-        return torch.optim.AdamW(groups, weight_decay=self._config.weight_decay)
+
+    def _step(self, gradients: Sequence[Tensor]) -> None:
+        """Take one step of AdamW: Adam, and beside it every number shrinks by a share of its rate."""
+        self._steps += 1
+        with torch.no_grad():
+            for one, gradient in zip(self._trained, gradients, strict=True):
+                one.values.mul_(1 - one.rate * self._config.weight_decay)
+                adam_step(one.values, gradient, one.first, one.second, self._steps, one.rate)
 
 
 def _parts(examples: Examples, order: Places, batch: int) -> Iterator[Examples]:
