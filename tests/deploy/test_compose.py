@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "springtide"}
 RUNNING = {name for name, service in OURS.items() if service["command"] == ["run"]}
 PORT = Settings().metrics.port
+
+_PINNED = re.compile(r"[\w/]+:v?\d+\.\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}")
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -91,13 +94,33 @@ def test_settings_are_settings_and_name_a_listener_of_kafka(name: str, monkeypat
 def test_its_kafka_is_the_one_that_is_embedded_elsewhere() -> None:
     embedded = re.search(r"org\.apache\.kafka:kafka_[\d.]+:([\d.]+)", (ROOT / "stream/kafka_jars.lock").read_text())
     assert embedded is not None
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{embedded[1]}"
+    assert SERVICES["kafka"]["image"].startswith(f"apache/kafka:{embedded[1]}@")
 
 
 @each_service
 def test_images_are_pinned(name: str) -> None:
     image = SERVICES[name]["image"]
-    assert image == "springtide" or re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?", image)
+    assert image == "springtide" or _PINNED.fullmatch(image)
+
+
+def test_what_the_image_is_built_on_is_pinned() -> None:
+    stages = re.findall(r"^FROM (\S+)(?: AS (\w+))?$", DOCKERFILE, re.MULTILINE)
+    (pinned, name), *others = stages
+    assert _PINNED.fullmatch(pinned)
+    assert {image for image, _ in others} == {name}
+
+
+def test_what_the_image_is_built_of_is_there_and_is_let_through() -> None:
+    copied = [
+        path for line in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE) for path in line.split()
+    ]
+    let_through = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert len(copied) > 5
+    for path in copied:
+        assert (ROOT / path).exists()
+        assert f"!{path}" in let_through
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    assert set(packages["targets"]["wheel"]["packages"]) <= set(copied)
 
 
 @each_service
