@@ -33,6 +33,7 @@ from consumers.pipeline import Decisions, Outputs, Pipeline
 from consumers.serving.core import Done, P, done_singly
 from consumers.serving.intake import Intake
 from consumers.serving.keeper import Keeper
+from consumers.serving.memory import MemoryWatch
 from consumers.serving.observer import Both, Observer, Role
 from consumers.serving.recovery import Follower
 from consumers.serving.rehearsal import rehearse
@@ -451,7 +452,7 @@ def run(settings: Settings, topics: TaskTopics, *, rebuild: bool = False) -> Non
     metrics = settings.metrics
     site = Site(view, metrics.host, service.live, service.role) if metrics.page else None
     endpoint = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.role, site)
-    with endpoint if metrics.enabled else nullcontext(), stopping_on_signals(service):
+    with endpoint if metrics.enabled else nullcontext(), MemoryWatch(), stopping_on_signals(service):
         with leaving_on_signals(service):
             if metrics.enabled:
                 _log.info("%s %s", "Live page, metrics and health:" if site else "Metrics and health:", endpoint.url)

@@ -15,3 +15,9 @@ def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(machine, "_CGROUP_LIMITS", (none, limit, missing))
     assert machine.memory_limit_bytes() == 123_456_789
+
+
+def test_what_is_held_grows_with_what_is_taken() -> None:
+    before = machine.resident_bytes()
+    taken = b"x" * 2**26
+    assert machine.resident_bytes() - before > len(taken) // 2
