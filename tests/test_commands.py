@@ -16,6 +16,7 @@ from stream.snapshots import Manifest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
 SHOWN = re.compile(r"^\$ (?:\.venv/bin/)?springtide (.*)$", re.MULTILINE)
+TOLD = re.compile(r"`springtide ([a-z][^`]*)`")
 COMMANDS = sorted({(page.name, line) for page in PAGES for line in SHOWN.findall(page.read_text(encoding="utf-8"))})
 
 
@@ -35,6 +36,20 @@ def test_a_command_that_is_shown_is_understood(page: str, line: str, tmp_path: P
             assert name is not None
         with group.make_context(name, list(rest), parent=context, resilient_parsing=False) as inner:
             assert inner.args == []
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    sorted({(page.name, line) for page in PAGES for line in TOLD.findall(page.read_text(encoding="utf-8"))}),
+)
+def test_a_command_that_is_told_of_has_that_name_and_those_options(page: str, line: str) -> None:
+    command = typer.main.get_command(app)
+    rest = shlex.split(line)
+    with command.make_context("springtide", ["--help"], resilient_parsing=True) as context:
+        while hasattr(command, "commands"):
+            command = command.commands[rest.pop(0)]
+        known = {option for parameter in command.get_params(context) for option in parameter.opts}
+    assert {word for word in rest if word.startswith("--")} <= known
 
 
 def manifest(sequence: int, state: snapshots.State) -> Manifest:
