@@ -2,17 +2,15 @@
 
 Everything is read from the item's count series (`models.series`), from the time of its first event and from the hours
 at which it was met. With the rate r_h, events in a period averaged over the series with a half-life of h periods, and
-no further back than the item's first event:
+no further back than the period of the item's first event:
 
-- `recent`: r_1, popularity in the periods that the stream's density asks for.
-- `rising`: the trend ``(r_1 + 1) / (r_8 + 1)``.
+- `rising`: r_1, times the trend ``(r_1 + .5) / (r_8 + .5)``.
 - `by_age`: r_8, times how much likelier than chance the next item is of that age. Ages fall into octaves of a quarter
   of an hour; an octave's events are compared with those of one item for each event that is drawn from the pool.
 - `by_hour`: r_8, times how much of the item's events fall into these three hours of the day (UTC) against how much of
   all events do.
 
-Only items of the pool are proposed, those that were met last. Log feature: ``log(1 + score / mean score of the pool)``,
-for `rising` the logarithm of one plus the trend.
+Only items of the pool are proposed, those that were met last. Log feature: ``log(1 + score / mean score of the pool)``.
 
 Random numbers depend on the number of the event alone. Memory: 77 bytes an item.
 """
@@ -33,6 +31,9 @@ _POOL = 512
 _SHORT, _LONG = 1.0, 8.0  # half-lives, in periods
 _FADING = np.exp2(-np.arange(LENGTH)[:, None] / np.array([_SHORT, _LONG]))  # (LENGTH, 2)
 
+_STEADY = 0.5  # events in a period, added to rates so that few events are no trend
+_LEAST_SEEN = 0.5  # periods that an item is taken to have been there for at least
+
 _YOUNGEST_MS = 900_000
 _AGES = 24  # octaves: up to 200 years
 _AGES_LAST = 20_000.0  # events after which an age's evidence has faded to 1/e
@@ -45,10 +46,10 @@ _UNMET = np.iinfo(np.int64).min
 
 
 class Dynamics(Expert):
-    """Four columns over count series, ages and hours."""
+    """Three columns over count series, ages and hours."""
 
     name = "dynamics"
-    columns = (Column("recent", 20), Column("rising", 20), Column("by_age", 20), Column("by_hour", 20))
+    columns = (Column("rising", 20), Column("by_age", 20), Column("by_hour", 20))
 
     def __init__(self) -> None:
         self._series = CountSeries()
@@ -134,7 +135,6 @@ class _Values(Reading):
         self._pool = np.tile(pool, (len(queries), 1))
         self._scores: Floats = _score(self._pool, queries.windows.now_ms, *tables)  # (B, S, E)
         means = self._scores.mean(axis=1) if len(pool) else np.ones((len(queries), len(columns)), np.float32)
-        means[:, _RISING] = 1
         self._means = np.maximum(means, np.float32(1e-9))
 
     def propose(self) -> Rows:
@@ -149,7 +149,7 @@ class _Values(Reading):
         return features
 
 
-_RECENT, _RISING, _BY_AGE, _BY_HOUR = range(4)
+_RISING, _BY_AGE, _BY_HOUR = range(3)
 
 
 @kernel
@@ -186,7 +186,7 @@ def _learn(items, times_ms, pool, learned, first_ms, hours, all_hours, ages):
 @kernel
 def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours, age_ratios):
     queries, width = rows.shape
-    scores = np.zeros((queries, width, 4), np.float32)
+    scores = np.zeros((queries, width, 3), np.float32)
     for b in range(queries):
         now_ms = nows_ms[b]
         now = now_ms // period_ms
@@ -198,10 +198,10 @@ def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours
                 continue
             behind = max(now - periods[item], 0)
             age_ms = max(now_ms - first_ms[item], 0)
-            whole = min(age_ms // period_ms + 1, LENGTH)  # periods that the item has seen
+            known = min(max(now - first_ms[item] // period_ms, 0) + 1, LENGTH)  # periods since its first event
             short = long = 0.0
             shorts = longs = 0.0
-            for place in range(whole):
+            for place in range(known):
                 seen = part if place == 0 else 1.0
                 shorts += seen * _FADING[place, 0]
                 longs += seen * _FADING[place, 1]
@@ -209,15 +209,14 @@ def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours
                     count = counts[item, place - behind]
                     short += count * _FADING[place, 0]
                     long += count * _FADING[place, 1]
-            short /= max(shorts, 1.0)
-            long /= max(longs, 1.0)
+            short /= max(shorts, _LEAST_SEEN)
+            long /= max(longs, _LEAST_SEEN)
             met = 0.0
             for h in range(_BINS):
                 met += hours[item, h]
             hour = (hours[item, bin_] / all_hours[bin_] + _PRIOR) / (met + _PRIOR)
             row = scores[b, c]
-            row[_RECENT] = short
-            row[_RISING] = (short + 1) / (long + 1) if long > 0 else 0
+            row[_RISING] = short * (short + _STEADY) / (long + _STEADY)
             row[_BY_AGE] = long * age_ratios[_age_of(age_ms)]
             row[_BY_HOUR] = long * hour
     return scores
