@@ -69,7 +69,8 @@ def file(tmp_path: Path) -> Path:
 def test_every_command_has_its_help(springtide: Springtide) -> None:
     overview = springtide("--help").out
 
-    for command in ("demo", "broker", "run", "replay", "tail", "backtest", "clean", "topics", "dlq", "audit", "config"):
+    files = ("replay", "backtest", "pretrain", "clean")
+    for command in (*files, "demo", "broker", "run", "tail", "topics", "dlq", "audit", "config"):
         assert command in overview
         assert springtide(command, "--help").code == 0
     for command in ("list", "replay"):
@@ -209,3 +210,17 @@ def test_a_backtest_prints_figures_and_writes_them(springtide: Springtide, file:
     assert answer.code == 0, answer.err
     assert "40 events, 3 users, 5 items" in answer.out
     assert (written["events"], written["seed"], written["settings"]["serving"]["repeats"]) == (40, 7, "never")
+
+
+def test_history_is_read_into_a_checkpoint_that_a_backtest_begins_with(
+    springtide: Springtide, file: Path, tmp_path: Path
+) -> None:
+    long, path = tmp_path / "long.csv", tmp_path / "network.safetensors"
+    long.write_text("user,item,ts\n" + "".join(f"u{n % 3},i{n % 5},{1767225600 + n}\n" for n in range(120)))
+    trained = springtide("pretrain", str(long), "--to", str(path), "--passes", "1")
+    assert (trained.code, "120 events and 5 items were learned" in trained.out) == (0, True)
+    assert springtide("backtest", str(file), "--limit", "40", "--from", str(path), "--freeze-network").code == 0
+    lstm = springtide("backtest", str(file), "--from", str(path), SPRINGTIDE_NETWORK__ENCODER="lstm")
+    assert (lstm.code, "was made for the encoder transformer" in lstm.err) == (2, True)
+    foreign = springtide("backtest", str(file), "--from", str(long), SPRINGTIDE_NETWORK__ENCODER="transformer")
+    assert (foreign.code, "cannot be read as a checkpoint" in foreign.err) == (2, True)
