@@ -12,13 +12,14 @@ snapshot:
 
 It is written under a name that ends in `.partial`, forced to disk, and then renamed: a crash leaves a partial folder
 that nobody reads and the next save removes. Loading runs no code from the files, checks every byte, and refuses what
-is damaged, foreign or of another format with a SnapshotError; the caller then tries the next older one. A folder of
-snapshots belongs to one process at a time.
+is damaged, foreign or of another format with a SnapshotError; the caller then tries the next older one. One process at
+a time writes and deletes in a folder, the one that has a `claim` on it; others may read there.
 
 Whoever is erased must not live on in a snapshot of before. A manifest says by which batch somebody was erased last, and
 `drop_before` deletes what is older, if something newer is whole.
 """
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -27,6 +28,7 @@ import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -47,6 +49,7 @@ KEPT = 3  # the newest may be damaged, the one before too: the third is for that
 _ARRAYS, _MANIFEST, _SUMS = "arrays.safetensors", "manifest.json", "SHA256SUMS"
 _NAME = re.compile(r"snapshot-(\d+)-(\d+)")
 _PARTIAL = ".partial"
+_CLAIM = ".claim"
 _NUMERIC_PACKAGES = ("llvmlite", "numba", "numpy", "river", "torch")
 
 
@@ -103,6 +106,21 @@ def fingerprint(threads: int) -> dict[str, str]:
         "python": platform.python_version(),
         **{package: version(package) for package in _NUMERIC_PACKAGES},
     }
+
+
+def claim(folder: Path) -> BinaryIO | None:
+    """Take a folder to write to, until what is returned is closed or the process ends; None where another has it.
+
+    Raises OSError where nothing can be written there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / _CLAIM).open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 def candidates(folder: Path) -> list[Path]:

@@ -11,7 +11,8 @@ A user is out of the state with the batch of the erasure, and must be out of eve
 A clean stop does both at once. So does a start, for all erasures that the snapshots and the journal know of: nobody
 knows any more how long ago they were. What cannot be written or deleted is tried again, and said each time.
 
-A standby does all of this too, with the state that it follows and a folder of its own.
+A standby does all of this too, with the state that it follows and a folder of its own. Where two processes have one
+folder, the first to come does it for both, because they would delete what the other writes.
 """
 
 import logging
@@ -21,14 +22,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Generic, NamedTuple
+from typing import BinaryIO, Generic, NamedTuple
 
 from consumers.serving.core import P
 from consumers.serving.observer import Observer
 from consumers.serving.task import Saved, Standing, Task
 from consumers.settings import State as StateSettings
 from stream.errors import SnapshotError
-from stream.snapshots import State, drop_before
+from stream.snapshots import State, claim, drop_before
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class Keeper(Generic[P]):
         self._noted = -1  # last batch by which a user was erased, as far as known
         self._dropped = -1  # nothing from before this batch is left
         self._not_before_s = 0.0  # after a failure
+        self._claim: BinaryIO | None = None
+        self._told = False
 
     def begin(self, standing: Standing[P]) -> None:
         """Begin with a state that was just restored, or recovered."""
@@ -95,7 +98,7 @@ class Keeper(Generic[P]):
         """Between two batches: take a snapshot, or delete some, where that is due."""
         now_s = self._clock_s()
         self._note(standing, now_s)
-        if self._work is not None and not self._work.done():
+        if (self._work is not None and not self._work.done()) or not self._may_write():
             return
         self.wait()
         learned = standing.sequence - 1 > self._begun
@@ -107,6 +110,8 @@ class Keeper(Generic[P]):
     def finish(self, standing: Standing[P]) -> None:
         """Take the last snapshot, and owe nothing any more."""
         self.wait()
+        if not self._may_write():
+            return
         self._note(standing, math.inf)
         self._not_before_s = 0.0
         if standing.sequence - 1 > self._begun or self._erasure_waits(math.inf):
@@ -123,8 +128,23 @@ class Keeper(Generic[P]):
         self._owed = [one for one in self._owed if one.sequence > self._dropped]
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, and leave the folder to others."""
         self._worker.shutdown()
+        if self._claim is not None:
+            self._claim.close()
+
+    def _may_write(self) -> bool:
+        """Whether no other process writes to the folder."""
+        if self._claim is not None:
+            return True
+        try:
+            self._claim = claim(self._task.snapshots)
+        except OSError:
+            return True  # a snapshot will fail as well, and say why
+        if self._claim is None and not self._told:
+            self._told = True
+            _log.info("Another process takes the snapshots in %s, and this one none.", self._task.snapshots)
+        return self._claim is not None
 
     def _note(self, standing: Standing[P], now_s: float) -> None:
         """Take note of the newest erasure; those before it since the last time share its deadline."""

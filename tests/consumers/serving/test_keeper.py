@@ -1,5 +1,5 @@
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Condition
 
@@ -48,10 +48,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
     bench.keeper.begin(bench.standing)
-    return bench
+    yield bench
+    bench.keeper.close()
 
 
 def test_a_snapshot_is_taken_when_it_is_time_and_something_was_learned(bench: Bench) -> None:
@@ -96,6 +97,7 @@ def test_an_erasure_that_may_not_wait_does_not(tmp_path: Path) -> None:
     assert bench.keep(60 * MINUTE_S) == [0]
     bench.erase()
     assert bench.keep() == [1]
+    bench.keeper.close()
 
 
 def test_nothing_goes_before_something_newer_is_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,3 +185,21 @@ def test_without_an_erasure_a_start_deletes_nothing(bench: Bench) -> None:
     bench.standing = Standing(bench.task.make(0), 0, sequence=2, restored=_restored(bench))
     bench.keeper.begin(bench.standing)
     assert bench.keep(math.inf) == [0, 1]
+
+
+def test_of_two_that_share_a_folder_one_takes_the_snapshots(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    other = Bench(bench.folder)
+    other.keeper.begin(other.standing)
+    for one in (bench, other):
+        one.learn(2)
+    assert bench.keep(60 * MINUTE_S) == [1]
+    other.learn()
+    assert other.keep(120 * MINUTE_S) == [1]
+    other.keeper.finish(other.standing)
+    assert other.there() == [1]
+    assert caplog.text.count("Another process takes the snapshots") == 1
+
+    bench.keeper.close()
+    assert other.keep() == [1, 2]
+    other.keeper.close()
