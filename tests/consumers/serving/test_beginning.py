@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from consumers import service
+from consumers.files import checkpoints
 from consumers.pipeline import Pipeline
 from consumers.serving.recovery import Follower
 from consumers.serving.task import Task
@@ -76,3 +78,22 @@ def test_a_state_that_began_without_one_goes_on_without_one(tmp_path: Path, star
     followed(here, None)
     with pytest.raises(RecoveryError, match=r"began with no checkpoint, .* names the checkpoint of sha256 first"):
         followed(here, start)
+
+
+def test_the_service_begins_with_the_checkpoint_of_its_settings(
+    tmp_path: Path, start: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, path = bench(tmp_path / "state", start), tmp_path / "network.safetensors"
+    digest = checkpoints.write(path, start)
+    monkeypatch.setattr(service, "KafkaLog", lambda *_: MemoryLog(here.broker))
+
+    def task(checkpoint: Path | None) -> Task[Pipeline]:
+        settings = here.settings.with_overrides(checkpoint=checkpoint)
+        return service.task_on_kafka(settings, settings.topics(), ("list",))
+
+    one, none = task(path), task(None)
+    moved = path.rename(tmp_path / "elsewhere.safetensors")
+    assert (one.checkpoint, none.checkpoint) == (digest, None)
+    assert one.settings_hash == task(moved).settings_hash != none.settings_hash, "a snapshot is of one checkpoint"
+    assert [one.make(3).admission.items.find(id_) for id_ in IDS] == [0, 1, 2]
+    assert none.make(3).admission.items.find(IDS[0]) == -1
