@@ -1,9 +1,11 @@
 """What will be asked for: online ARIMA over each active item's counts, by River, as popularity that looks ahead.
 
 Popularity is what was asked for lately, and lags behind what rises, falls or has its hour. `river.time_series.SNARIMAX`
-learns how a period's count follows from those before it: from the last three (autoregression), the one a day before
-(season) and the last error of its own forecast (moving average). Counts enter as logarithms of one plus the count, and
-the forecast for the period that has begun is the item's score.
+learns how a period's count follows from those before it: from the last six (autoregression), the one a day before
+(season) and the last error of its own forecast (moving average). The series it sees is how far the logarithm of one
+plus the count is from that of the item's level, the mean of the counts before, fading with a half-life of three
+periods. So one that has learned nothing yet forecasts the level. The forecast for the period that has begun is the
+item's score.
 
 Every item followed has a SNARIMAX of its own, with its own past. The regression inside is the same for all of them:
 a period of the stream then teaches it as many times as there are items, and an item that is new to the 200 is
@@ -15,20 +17,24 @@ it is the order in which a sum is taken.
 Bytes: 216 for each item followed, beside what `forecasts` says. Time: 0.1 ms an item when a period ends.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
-from river import linear_model, optim, preprocessing, time_series
+import numpy.typing as npt
+from river import linear_model, optim, time_series
 from river.utils import VectorDict
 
 from models.base import Column, Floats, Mask, Rows
 from models.experts.forecasts import Forecaster
-from models.series import Counts
+from models.series import LENGTH, Counts
 from stream.snapshots import State
 
+Doubles = npt.NDArray[np.float64]
+
 _FOLLOWED = 200
-_LAGS, _ERRORS = 3, 1
-_RATE = 0.003
+_LAGS, _ERRORS = 6, 1
+_RATE = 0.01
+_FADING = np.exp2(-np.arange(LENGTH - 1) / 3.0)
 _LARGEST = 12.0  # log count that is forecast at most
 
 
@@ -48,7 +54,6 @@ class Demand(Forecaster):
 
     def _begin(self) -> None:
         self._regression = linear_model.LinearRegression(optimizer=optim.SGD(_RATE), intercept_lr=_RATE)
-        self._scaler = preprocessing.StandardScaler()
         self._models: dict[int, time_series.SNARIMAX] = {}
 
     def _restart(self) -> None:
@@ -56,22 +61,22 @@ class Demand(Forecaster):
 
     def _learn(self, items: Rows, history: Counts, ended: int, season: int) -> None:
         self._season = season
-        for item, logs in zip(items.tolist(), np.log1p(history[:, :ended].astype(np.float64)).tolist(), strict=True):
-            _teach(self._models[item], reversed(logs))
+        _, moves = _levels(history)
+        for item, own in zip(items.tolist(), moves[:, :ended].tolist(), strict=True):
+            _teach(self._models[item], reversed(own))
 
     def _forecast(self, items: Rows, history: Counts, season: int) -> Floats:
         self._season = season
         self._models = {item: self._models[item] for item in items.tolist() if item in self._models}
         expected = np.zeros(len(items), np.float32)
-        for n, (item, logs) in enumerate(
-            zip(items.tolist(), np.log1p(history.astype(np.float64)).tolist(), strict=True)
-        ):
+        levels, moves = _levels(history)
+        for n, item in enumerate(items.tolist()):
             if item not in self._models:
                 self._models[item] = self._model()
-                born = max(place for place, log in enumerate(logs) if log > 0)
-                _teach(self._models[item], reversed(logs[: born + 1]))
+                born = int(np.flatnonzero(history[n])[-1])
+                _teach(self._models[item], reversed(moves[n, :born].tolist()))
             forecast = self._models[item].forecast(horizon=1)[0]  # type: ignore[no-untyped-call]  # River leaves it so
-            expected[n] = np.expm1(min(max(forecast, 0.0), _LARGEST))
+            expected[n] = np.expm1(min(max(levels[n] + forecast, 0.0), _LARGEST))
         return expected
 
     def forget_items(self, dead: Mask) -> None:
@@ -87,16 +92,14 @@ class Demand(Forecaster):
             model = self._models[item]
             pasts[n, : len(model.y_diff)] = model.y_diff
             pasts[n, width : width + len(model.errors)] = model.errors
-        scaler = self._scaler
+        weights = self._regression.weights
         return super().state() | {
             "pasts": pasts,  # newest first; not a number where there is nothing yet
             "season": np.array([self._season], np.int64),
             "intercept": np.array([self._regression.intercept]),
             "steps": np.array([self._regression.optimizer.n_iterations], np.int64),
-            **_entries("weights", self._regression.weights, names),
-            **_entries("counts", scaler.counts, names),
-            **_entries("means", scaler.means, names),
-            **_entries("variances", scaler.vars, names),
+            "weights.names": np.array([names.index(name) for name in weights], np.int64),  # in its own order
+            "weights.values": np.array([*weights.values()], np.float64),
         }
 
     def restore(self, state: State) -> None:
@@ -112,10 +115,8 @@ class Demand(Forecaster):
         self._regression.intercept = float(state["intercept"][0])
         self._regression.optimizer.n_iterations = int(state["steps"][0])
         # River has no public way to set weights.
-        self._regression._weights = VectorDict(_dictionary("weights", state, names))
-        self._scaler.counts.update({name: int(count) for name, count in _dictionary("counts", state, names).items()})
-        self._scaler.means.update(_dictionary("means", state, names))
-        self._scaler.vars.update(_dictionary("variances", state, names))
+        places, values = state["weights.names"].tolist(), state["weights.values"].tolist()
+        self._regression._weights = VectorDict(dict(zip((names[place] for place in places), values, strict=True)))
 
     def _model(self) -> time_series.SNARIMAX:
         return time_series.SNARIMAX(
@@ -124,7 +125,7 @@ class Demand(Forecaster):
             q=_ERRORS,
             m=self._season,
             sp=int(self._season > 1),
-            regressor=self._scaler | self._regression,
+            regressor=self._regression,
         )
 
     def _names(self) -> list[str]:
@@ -136,19 +137,17 @@ class Demand(Forecaster):
         return max(_LAGS, self._season)
 
 
-def _teach(model: time_series.SNARIMAX, logs: Iterable[float]) -> None:
-    for log in logs:
-        model.learn_one(log)  # type: ignore[no-untyped-call]
+def _levels(history: Counts) -> tuple[Doubles, Doubles]:
+    """Logarithms of each item's level now (n,), and how far its counts' were from those before (n, LENGTH - 1)."""
+    counts = history.astype(np.float64)
+    before = np.zeros((len(counts), counts.shape[1] + 1))  # column c: without the c newest
+    for newest in range(counts.shape[1]):
+        left = counts.shape[1] - newest
+        before[:, newest] = counts[:, newest:] @ _FADING[:left] / _FADING[:left].sum()
+    logs = np.log1p(before)
+    return logs[:, 0], np.log1p(counts) - logs[:, 1:]
 
 
-def _entries(table: str, values: Mapping[str, float], names: list[str]) -> State:
-    """Turn a dictionary into two arrays: which of the names it has, in its order, and their values."""
-    return {
-        f"{table}.names": np.array([names.index(name) for name in values], np.int64),
-        f"{table}.values": np.array([*values.values()], np.float64),
-    }
-
-
-def _dictionary(table: str, state: State, names: list[str]) -> dict[str, float]:
-    places, values = state[f"{table}.names"].tolist(), state[f"{table}.values"].tolist()
-    return {names[place]: value for place, value in zip(places, values, strict=True)}
+def _teach(model: time_series.SNARIMAX, moves: Iterable[float]) -> None:
+    for move in moves:
+        model.learn_one(move)  # type: ignore[no-untyped-call]
