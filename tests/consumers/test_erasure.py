@@ -30,7 +30,7 @@ def test_no_file_of_any_snapshot_holds_an_erased_user(bench: WholeBench) -> None
     bench.run()
 
     files = bench.files()
-    assert {Path(name).name for name in files} == {"arrays.safetensors", "manifest.json", "SHA256SUMS"}
+    assert {Path(name).name for name in files} == {"arrays.safetensors", "manifest.json", "SHA256SUMS", ".claim"}
     assert not any(SOMEBODY.encode() in data for data in files.values())
     receipts = [
         msgspec.json.decode(dict(record.headers)[RECEIPT_HEADER] or b"", type=Receipt)
@@ -76,7 +76,7 @@ def test_a_start_makes_up_for_what_a_crash_left_behind(bench: WholeBench, tmp_pa
 
     bench.run()
 
-    assert bench.files()
+    assert snapshots.candidates(bench.settings.state.dir)
     assert not any(SOMEBODY.encode() in data for data in bench.files().values())
 
 
