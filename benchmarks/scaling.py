@@ -154,6 +154,7 @@ def sizes(filled: Filled) -> dict[str, int]:
     parts |= {expert.name: expert for expert in recommender._experts}
     admission = parts.pop("admission")
     parts |= {"users' ids": vars(admission)["users"], "items' ids": vars(admission)["items"]}
+    parts["assortment"] = parts.pop("assortment")  # knows most of the others: what is left of it comes last
     seen: set[int] = set()
     return {name: _bytes(part, seen) for name, part in parts.items()}
 
