@@ -67,6 +67,11 @@ class Admission:
         for item in items:
             self.items.admit(item, 0)
 
+    def stock(self, item: str) -> int:
+        """Return the row of an item that nobody may have met, a free one if it has none; NOBODY where none is free."""
+        row = self.items.find(item)
+        return self.items.admit(item, self._turns) if row == NOBODY and self.items.free else row
+
     def fitting(self, accepted: Sequence[Accepted]) -> tuple[list[Accepted], list[Accepted]]:
         """Split a batch in two: the longest part from the start whose ids all fit at once, and the rest.
 

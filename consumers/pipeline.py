@@ -6,16 +6,17 @@ The service on Kafka, a follower of its journal, the brokerless backtest and the
 
 `recommend`:
 
-1. Clean: what could not be read, or is not let through, becomes a dead letter.
-2. Erase: a user who asks to be forgotten is, everywhere, with what the batch held of that user before.
-3. Admit: ids become rows.
-4. Window: each event's window just before it, and just after it.
-5. Recommend: lists for the windows after, and the reasons.
+1. Stock: what the items topic tells holds from here on.
+2. Clean: what could not be read, or is not let through, becomes a dead letter.
+3. Erase: a user who asks to be forgotten is, everywhere, with what the batch held of that user before.
+4. Admit: ids become rows.
+5. Window: each event's window just before it, and just after it.
+6. Recommend: lists for the windows after, and the reasons.
 
 `learn`, for the same batch in runs of a micro-batch:
 
-6. Test: the rank of each event's item, by the models as they were before the micro-batch.
-7. Learn: mixture, ranker, experts.
+7. Test: the rank of each event's item, by the models as they were before the micro-batch.
+8. Learn: mixture, ranker, experts.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ import numpy as np
 
 from consumers import gate
 from consumers.admission import NOBODY, Admission, Turns
+from consumers.assortment import Assortment, with_more
 from consumers.messages import Sender, length
 from consumers.settings import Settings
 from models.absence import usual_gaps_ms
@@ -86,6 +88,8 @@ class Outputs:
     ignored: int = 0
     key_mismatches: int = 0
     coalesced: int = 0
+    items: int = 0  # records that tell of one
+    homeless: int = 0  # of those that tell of an available one, where no row was free
     unpublished: int = 0  # accepted events that got no list of their own, coalesced ones aside
 
     def add(self, other: "Outputs") -> None:
@@ -150,13 +154,16 @@ class Pipeline:
         recommender: Recommender | None = None,
         start: Checkpoint | None = None,
     ) -> None:
-        self.decoder = gate.decoder(settings)
+        self.decoder = gate.topic_decoder(settings)
         self.recommender = recommender or Recommender(
-            experts(settings.models.seed, settings.network.config(), start=start)
+            experts(
+                settings.models.seed, settings.network.config(), start=start, vector_length=settings.items.told_length
+            )
         )
         self.admission = Admission(
             settings.windows.users, settings.models.items, self._forget_users, self._forget_items
         )
+        self.assortment = Assortment(self.admission, self.recommender)
         if start is not None:
             self.admission.begin(start.ids)
         self._application = settings.application.name
@@ -179,8 +186,11 @@ class Pipeline:
 
     def recommend(self, batch: Sequence[Decoded], decisions: Decisions) -> Outputs:
         """Answer a batch, which is in the order of `stream.clock.merge`; `learn` must follow before the next one."""
+        told = [one.item for one in batch if one.item is not None]
+        homeless = self.assortment.tell(told)
         cleaned = self._cleaner.clean(batch)
         outputs = self._counted(batch, cleaned)
+        outputs.items, outputs.homeless = len(told), homeless
         outputs.dead = [
             self._buried(decoded, error, "clean" if decoded.error is None else "decode")
             for decoded, error in cleaned.rejected
@@ -189,6 +199,7 @@ class Pipeline:
         accepted, crowd = self.admission.fitting(self._erase(cleaned.accepted, outputs))
         self._refuse(crowd, outputs)
         turns = self.admission.admit(accepted)
+        self.assortment.admitted(turns)
         before, after = self._windows.extend(turns.users, np.where(turns.learned, turns.items, -1), turns.times_ms)
         notes = self._note_consumed(turns)
         published, ages = self._published.ranks(turns.users, turns.items, turns.times_ms)
@@ -257,10 +268,13 @@ class Pipeline:
             part.restore(pick(name, state))
         self._pending = None
 
-    def _parts(self) -> dict[str, "Admission | Cleaner | ConsumedItems | PublishedLists | Recommender | UserWindows"]:
+    def _parts(
+        self,
+    ) -> dict[str, "Admission | Assortment | Cleaner | ConsumedItems | PublishedLists | Recommender | UserWindows"]:
         return {
             "cleaner": self._cleaner,
             "admission": self.admission,
+            "assortment": self.assortment,
             "windows": self._windows,
             "consumed": self._consumed,
             "published": self._published,
@@ -362,17 +376,18 @@ class Pipeline:
         )
 
     def _queries(self, windows: WindowView, notes: Times, accepted: Sequence[Accepted] = ()) -> Queries:
-        """Windows with what must not be offered: what was consumed for good, and what a request leaves out."""
-        starts, excluded = self._consumed.of(windows.users, notes)
+        """Windows with what must not be offered: consumed for good, not available, or left out by a request."""
+        starts, excluded = with_more(*self._consumed.of(windows.users, notes), self.assortment.newly_barred())
         wishes = {b: one.event.exclude for b, one in enumerate(accepted) if isinstance(one.event, Request)}
         if not any(wishes.values()):
-            return Queries(windows, starts, excluded)
+            return Queries(windows, starts, excluded, barred=self.assortment.barred)
         rows = [excluded[starts[b] : starts[b + 1]].tolist() for b in range(len(windows))]
         for b, ids in wishes.items():
             found = (self.admission.items.find(id_) for id_ in ids)
             rows[b] += [row for row in found if row >= 0]
         starts = np.concatenate([[0], np.cumsum([len(of_one) for of_one in rows])]).astype(np.int64)
-        return Queries(windows, starts, np.array([row for of_one in rows for row in of_one], np.int32))
+        excluded = np.array([row for of_one in rows for row in of_one], np.int32)
+        return Queries(windows, starts, excluded, barred=self.assortment.barred)
 
     def _forget_users(self, dead: Mask) -> None:
         self._met[dead_rows(dead, len(self._met))] = False
@@ -380,7 +395,7 @@ class Pipeline:
             part.forget_users(dead)
 
     def _forget_items(self, dead: Mask) -> None:
-        for part in (self._windows, self._consumed, self._published, self.recommender):
+        for part in (self._windows, self._consumed, self._published, self.assortment, self.recommender):
             part.forget_items(dead)
 
 

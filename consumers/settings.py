@@ -31,6 +31,7 @@ from consumers.durations import Duration
 from models.network.config import NetworkConfig
 from stream.errors import SettingsError
 from stream.fields import FieldMap
+from stream.items import MAX_VECTOR
 from stream.policy import EventPolicy, Role
 
 if TYPE_CHECKING:
@@ -207,6 +208,18 @@ def _weight_or_role(value: object) -> object:
     raise ValueError(message)
 
 
+class Items(Section):
+    """What is told of items, and where."""
+
+    topic: Annotated[TopicName | None, BeforeValidator(_none_from_text)] = None
+    vector_length: Annotated[int, Field(ge=0, le=MAX_VECTOR)] = 0
+
+    @property
+    def told_length(self) -> int | None:
+        """How many numbers the vectors of items have, 0 for none; None where nothing is told of items."""
+        return None if self.topic is None else self.vector_length
+
+
 class Events(Section):
     """What each event type means: a weight to learn with, or a role."""
 
@@ -297,6 +310,7 @@ class Metrics(Section):
 
 STATE_CHANGING: dict[str, set[str] | None] = {
     "input": {"topic", "max_value_bytes", "integer_ids", "fields"},
+    "items": None,
     "events": None,
     "cleaning": None,
     "windows": None,
@@ -322,6 +336,7 @@ class Settings(BaseSettings):
     application: Application = Application()
     kafka: Kafka = Kafka()
     input: Input = Input()
+    items: Items = Items()
     events: Events = Events()
     cleaning: Cleaning = Cleaning()
     windows: Windows = Windows()
@@ -334,13 +349,15 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
 
     @model_validator(mode="after")
-    def _four_topics(self) -> Self:
+    def _topics_of_their_own(self) -> Self:
         names = [self.input.topic, self.publish.topic, f"{self.input.topic}.dlq", f"{self.application.name}.journal"]
+        if self.items.topic is not None:
+            names.append(self.items.topic)
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             message = (
-                f"input.topic, publish.topic, the dead letters <input.topic>.dlq and the journal "
-                f"<application.name>.journal must be four topics, and {twice[0]} is named twice"
+                f"input.topic, items.topic, publish.topic, the dead letters <input.topic>.dlq and the journal "
+                f"<application.name>.journal must be topics of their own, and {twice[0]} is named twice"
             )
             raise ValueError(message)
         return self

@@ -13,7 +13,6 @@ Memory, by item: 8 bytes for the time, 128 for attributes, up to 128 for a vecto
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -43,15 +42,15 @@ UNKNOWN_MS = -1
 _ABSENT_MS = -2  # of a row that is not in the catalogue
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueConfig:
-    """How many numbers a vector has as it is told; 0 where there are none."""
-
-    vector_length: int = 0
-
-
 class Catalogue:
     """Facts of items by row; the tables grow with the rows told of.
+
+    Parameters
+    ----------
+    vector_length
+        How many numbers a vector has as it is told; 0 where there are none.
+    seed
+        Of the directions on which long vectors are projected.
 
     Attributes
     ----------
@@ -65,8 +64,8 @@ class Catalogue:
         (`BUCKETS`,) logarithms of one plus how many items have an attribute.
     """
 
-    def __init__(self, config: CatalogueConfig, seed: int) -> None:
-        self._length = config.vector_length
+    def __init__(self, vector_length: int, seed: int) -> None:
+        self._length = vector_length
         self._projection = _projection(self._length, seed) if self._length > NUMBERS else None
         self._fresh = Shortlist(FRESH)
         self._clear()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 
 from models.base import Expert
 from models.experts import bursts, covisitation, transitions
+from models.experts.content import Content
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.factorization import FactorizationExpert
 from models.experts.popularity import Popularity
@@ -34,19 +35,29 @@ _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
 NETWORK = "sequence"
 """The family, and the column, of the network: by far the slowest to learn."""
 
-FAMILIES = (*_READOUTS, *_EXPERTS, NETWORK)
+CONTENT = "content"
+"""The family that is there only where something is told of items."""
+
+FAMILIES = (*_READOUTS, *_EXPERTS, CONTENT, NETWORK)
 
 
 def experts(
-    seed: int, network: NetworkConfig | None, without: Collection[str] = (), start: Checkpoint | None = None
+    seed: int,
+    network: NetworkConfig | None,
+    without: Collection[str] = (),
+    start: Checkpoint | None = None,
+    vector_length: int | None = None,
 ) -> list[Expert]:
     """Return new experts, in the order of their columns, but for the families left out, and for a network of None.
 
-    `start` is what the network begins with; see `SequenceExpert`.
+    `start` is what the network begins with; see `SequenceExpert`. `vector_length` is that of what is told of items,
+    see `Catalogue`; None where nothing is told of them.
     """
     readouts = [readout for family, some in _READOUTS.items() if family not in without for readout in some]
     counting: list[Expert] = [Cooccurrence(readouts, seed=seed)] if readouts else []
     counting += [make(seed) for family, make in _EXPERTS.items() if family not in without]
+    if vector_length is not None and CONTENT not in without:
+        counting.append(Content(vector_length, seed))
     if network is None or NETWORK in without:
         return counting
     return [*counting, SequenceExpert(network, seed=seed, start=start)]

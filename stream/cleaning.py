@@ -86,7 +86,7 @@ class Cleaner:
             if decoded.error is not None:
                 cleaned.rejected.append((decoded, decoded.error))
             elif not decoded.events:
-                cleaned.ignored += 1
+                cleaned.ignored += decoded.item is None
             else:
                 self._judge(decoded, cleaned)
         self._forget_erased()

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from consumers.durations import Duration
 from consumers.settings import Settings
-from models.families import FAMILIES, NETWORK, experts
+from models.families import CONTENT, FAMILIES, NETWORK, experts
 from models.measuring.lateness import DeferredRecommender, FrozenRecommender, Still
 from models.network.checkpoint import Checkpoint
 from models.ranking.silence import SITUATION, TIMES
@@ -56,7 +56,7 @@ class Variant:
         """Make a new one, for a stream of so many events; `start` is what its network begins with."""
         without = [self.lacking] if self.lacking in FAMILIES else []
         silent = [_FEATURES_OF_OWN_ITEMS] if self.lacking == OWN_ITEMS else [self.lacking]
-        members = experts(settings.models.seed, settings.network.config(), without, start)
+        members = experts(settings.models.seed, settings.network.config(), without, start, settings.items.told_length)
         if self.freeze_network:
             members = [Still(expert) if expert.name == NETWORK else expert for expert in members]
         if self.update_every is not None:
@@ -93,5 +93,5 @@ def update_period(text: str) -> Duration:
 
 def ablations(settings: Settings) -> tuple[str, ...]:
     """Name all that can be left out one by one: families of experts, and what the ranker is told."""
-    families = FAMILIES if settings.network.enabled else tuple(name for name in FAMILIES if name != NETWORK)
-    return (*families, _FEATURES_OF_ITEMS, TIMES, SITUATION)
+    there = {NETWORK: settings.network.enabled, CONTENT: settings.items.topic is not None}
+    return (*(name for name in FAMILIES if there.get(name, True)), _FEATURES_OF_ITEMS, TIMES, SITUATION)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
-from models.catalogue import Catalogue, CatalogueConfig
+from models.catalogue import Catalogue
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -37,17 +37,15 @@ class Content(Expert):
 
     Parameters
     ----------
-    config
-        What the catalogue is told.
-    seed
-        Of the projection of long vectors.
+    vector_length, seed
+        See Catalogue.
     """
 
     name = "content"
     columns = (Column("like_attributes", 20), Column("like_vector", 20))
 
-    def __init__(self, config: CatalogueConfig, seed: int = 1) -> None:
-        self._catalogue = Catalogue(config, seed)
+    def __init__(self, vector_length: int, seed: int = 1) -> None:
+        self._catalogue = Catalogue(vector_length, seed)
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""

@@ -80,6 +80,7 @@ class _Lesson:
     training_share: float
     starts: npt.NDArray[np.int64]
     excluded: Rows
+    barred: Mask | None
 
 
 class DeferredRecommender(Recommender):
@@ -113,6 +114,7 @@ class DeferredRecommender(Recommender):
             events.training_share,
             queries.starts,
             queries.excluded.copy(),  # a view of something larger
+            queries.barred,
         )
         self._lessons.append(lesson)
 
@@ -121,7 +123,7 @@ class DeferredRecommender(Recommender):
         for lesson in self._lessons:
             before, _ = self._windows.extend(lesson.users, lesson.items, lesson.times_ms)
             events = Events(before, lesson.items, lesson.weights, lesson.training_share)
-            super().learn(self.test(events, Queries(before, lesson.starts, lesson.excluded)))
+            super().learn(self.test(events, Queries(before, lesson.starts, lesson.excluded, barred=lesson.barred)))
         self._lessons.clear()
 
     def forget_items(self, dead: Mask) -> None:

@@ -87,8 +87,13 @@ def test_printed_settings_load_as_the_same(file: Path) -> None:
         ),
         (
             "[publish]\ntopic = 'interactions'",
-            "Settings: input.topic, publish.topic, the dead letters <input.topic>.dlq and the journal "
-            "<application.name>.journal must be four topics, and interactions is named twice.",
+            "Settings: input.topic, items.topic, publish.topic, the dead letters <input.topic>.dlq and the journal "
+            "<application.name>.journal must be topics of their own, and interactions is named twice.",
+        ),
+        (
+            "[items]\ntopic = 'recommendations'",
+            "Settings: input.topic, items.topic, publish.topic, the dead letters <input.topic>.dlq and the journal "
+            "<application.name>.journal must be topics of their own, and recommendations is named twice.",
         ),
         (
             "[publish]\ntopic = '..'",

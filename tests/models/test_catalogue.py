@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.catalogue import FRESH, UNKNOWN_MS, Catalogue, CatalogueConfig
+from models.catalogue import FRESH, UNKNOWN_MS, Catalogue
 from stream.events import Item
 from stream.snapshots import state_hash
 
@@ -15,7 +15,7 @@ def rows(*numbers: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
 
 
 def catalogue(vector_length: int = 0) -> Catalogue:
-    return Catalogue(CatalogueConfig(vector_length), seed=1)
+    return Catalogue(vector_length, seed=1)
 
 
 def shared(told: Catalogue, one: int, other: int) -> int:

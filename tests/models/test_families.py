@@ -1,8 +1,15 @@
+from collections.abc import Collection
+
 import pytest
 
 from models.base import Expert
-from models.families import FAMILIES, NETWORK, experts
+from models.families import CONTENT, FAMILIES, NETWORK, experts
 from models.network.config import NetworkConfig
+
+
+def told(network: NetworkConfig | None, without: Collection[str] = ()) -> list[Expert]:
+    """All experts there are, where something is told of items."""
+    return experts(1, network, without, vector_length=0)
 
 
 def columns(some: list[Expert]) -> list[str]:
@@ -14,10 +21,15 @@ def test_the_network_is_a_family_and_a_column() -> None:
     assert set(columns(experts(1, NetworkConfig()))) - set(columns(experts(1, None))) == {NETWORK}
 
 
+def test_content_is_there_where_something_is_told_of_items() -> None:
+    assert CONTENT in FAMILIES
+    assert set(columns(told(None))) - set(columns(experts(1, None))) == {"like_attributes", "like_vector"}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_left_out_takes_its_columns_and_no_others(family: str) -> None:
-    everything, rest = columns(experts(1, NetworkConfig())), columns(experts(1, NetworkConfig(), without=[family]))
+    everything, rest = columns(told(NetworkConfig())), columns(told(NetworkConfig(), without=[family]))
     assert rest
     assert rest == [name for name in everything if name in rest]
     others = [name for name in FAMILIES if name != family]
-    assert sorted(everything) == sorted(rest + columns(experts(1, NetworkConfig(), without=others)))
+    assert sorted(everything) == sorted(rest + columns(told(NetworkConfig(), without=others)))

@@ -2,7 +2,7 @@ import pytest
 
 from consumers.durations import Duration
 from consumers.measuring.variants import Variant, ablations, update_period
-from models.families import FAMILIES, NETWORK
+from models.families import CONTENT, FAMILIES, NETWORK
 from models.measuring.lateness import DeferredRecommender, FrozenRecommender
 from stream.errors import SettingsError
 from tests.consumers.stream import settings
@@ -31,8 +31,9 @@ def test_learning_late_takes_a_recommender_of_its_own() -> None:
 
 
 def test_everything_can_be_left_out_that_is_there() -> None:
-    assert set(ablations(settings(network={"enabled": True}))) == {*FAMILIES, *NUMBERS}
-    assert set(ablations(settings())) == {*FAMILIES, *NUMBERS} - {NETWORK}
-    for name in ablations(settings()):
-        whole, lacking = (Variant(lacking=some).recommender(settings(), 10) for some in ("", name))
+    told = settings(items={"topic": "items"})
+    assert set(ablations(settings(network={"enabled": True}))) == {*FAMILIES, *NUMBERS} - {CONTENT}
+    assert set(ablations(told)) == {*FAMILIES, *NUMBERS} - {NETWORK}
+    for name in ablations(told):
+        whole, lacking = (Variant(lacking=some).recommender(told, 10) for some in ("", name))
         assert (whole.scorers == lacking.scorers) == (name in NUMBERS)

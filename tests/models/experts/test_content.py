@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from models.base import Events, Queries
-from models.catalogue import CatalogueConfig
 from models.experts.content import Content
 from stream.events import Item
 from tests.models.checks import CHECKS, Check, name_of
@@ -22,7 +21,7 @@ class _Told(Content):
     """Is told of items when they are first met, as the contract's checks know nothing of a catalogue."""
 
     def __init__(self) -> None:
-        super().__init__(CatalogueConfig(vector_length=3))
+        super().__init__(vector_length=3)
 
     def learn(self, events: Events) -> None:
         new = [row for row in dict.fromkeys(events.items.tolist()) if row >= len(self._catalogue.published_ms)
@@ -37,7 +36,7 @@ def test_contract(check: Check) -> None:
 
 
 def told(*items: Item, vector_length: int = 0) -> Content:
-    expert = Content(CatalogueConfig(vector_length))
+    expert = Content(vector_length)
     expert.stock(np.arange(len(items), dtype=np.int32), items)
     return expert
 
