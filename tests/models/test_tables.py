@@ -3,7 +3,7 @@ import numpy as np
 from models.tables import dead_rows, grown, mixed, padded
 
 
-def test_a_table_at_least_doubles_and_keeps_what_it_holds() -> None:
+def test_a_small_table_at_least_doubles_and_keeps_what_it_holds() -> None:
     table = np.arange(40, dtype=np.float32).reshape(20, 2)
     larger = grown(table, 21, fill=0.5)
     assert larger.shape == (40, 2)
@@ -12,6 +12,11 @@ def test_a_table_at_least_doubles_and_keeps_what_it_holds() -> None:
     assert (larger[20:] == 0.5).all()
     assert len(grown(table, 100)) == 100
     assert not grown(table, 100)[20:].any()
+
+
+def test_a_large_table_takes_a_quarter_more() -> None:
+    assert len(grown(np.zeros(80_000, np.int8), 80_001)) == 100_000
+    assert len(grown(np.zeros(80_000, np.int8), 200_000)) == 200_000
 
 
 def test_a_table_that_is_large_enough_is_the_same_one() -> None:
