@@ -89,7 +89,7 @@ def test_a_snapshot_saves_the_way_from_the_beginning(bench: Bench) -> None:
     bench.check()
 
 
-def test_a_snapshot_of_other_settings_or_of_another_journal_is_not_used(bench: Bench) -> None:
+def test_a_snapshot_of_other_settings_is_not_used(bench: Bench) -> None:
     bench.produce(20)
     bench.run_until(bench.caught_up)
     batches = bench.made[-1].batches
@@ -98,6 +98,10 @@ def test_a_snapshot_of_other_settings_or_of_another_journal_is_not_used(bench: B
     bench.run_until(lambda: bench.notes.led[2:] == [True])
     assert bench.made[-1].batches == batches
 
+
+def test_a_snapshot_of_another_journal_is_not_used(bench: Bench) -> None:
+    bench.produce(20)
+    assert bench.run_until(bench.caught_up) is None
     foreign = Bench(Path(bench.settings.state.dir))
     foreign.produce(4)
     assert foreign.run_until(foreign.caught_up) is None
