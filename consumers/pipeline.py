@@ -157,7 +157,11 @@ class Pipeline:
         self.decoder = gate.topic_decoder(settings)
         self.recommender = recommender or Recommender(
             experts(
-                settings.models.seed, settings.network.config(), start=start, vector_length=settings.items.told_length
+                settings.models.seed,
+                settings.network.config(),
+                start=start,
+                vector_length=settings.items.told_length,
+                optional=settings.models.optional(),
             )
         )
         self.admission = Admission(

@@ -254,6 +254,13 @@ class Models(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     micro_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
     training_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    dynamics: bool = False
+    demand: bool = False
+    item_transformer: bool = False
+
+    def optional(self) -> tuple[str, ...]:
+        """Return the families of experts that are asked for."""
+        return tuple(name for name in ("dynamics", "demand", "item_transformer") if getattr(self, name))
 
 
 class Network(Section):

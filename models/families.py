@@ -4,7 +4,7 @@ To add one: write it in a file of its own against the contract in `base`, list i
 test run the contract checks. Its columns then take part in candidates, mixture, ranker, reasons and metrics.
 
 A *family* is what can be left out, to measure what it is worth: an expert, or the readouts of one kind in the
-co-occurrence table that several kinds share.
+co-occurrence table that several kinds share. Some are there only where they are asked for.
 """
 
 from collections.abc import Callable, Collection
@@ -13,12 +13,15 @@ from models.base import Expert
 from models.experts import bursts, covisitation, transitions
 from models.experts.content import Content
 from models.experts.cooccurrence import Cooccurrence
+from models.experts.demand import Demand
+from models.experts.dynamics import Dynamics
 from models.experts.factorization import FactorizationExpert
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
 from models.experts.sessions import SimilarSessions
 from models.network.checkpoint import Checkpoint
 from models.network.config import NetworkConfig
+from models.network.counts import ItemTransformer
 from models.network.training import SequenceExpert
 
 _READOUTS = {
@@ -32,6 +35,14 @@ _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "popularity": lambda _: Popularity(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),
 }
+_OPTIONAL: dict[str, Callable[[int], Expert]] = {
+    "dynamics": lambda _: Dynamics(),
+    "demand": lambda _: Demand(),
+    "item_transformer": lambda seed: ItemTransformer(seed=seed),
+}
+OPTIONAL = tuple(_OPTIONAL)
+"""Families that are there only where they are asked for."""
+
 NETWORK = "sequence"
 """The family, and the column, of the network: by far the slowest to learn."""
 
@@ -47,15 +58,17 @@ def experts(
     without: Collection[str] = (),
     start: Checkpoint | None = None,
     vector_length: int | None = None,
+    optional: Collection[str] = (),
 ) -> list[Expert]:
     """Return new experts, in the order of their columns, but for the families left out, and for a network of None.
 
     `start` is what the network begins with; see `SequenceExpert`. `vector_length` is that of what is told of items,
-    see `Catalogue`; None where nothing is told of them.
+    see `Catalogue`; None where nothing is told of them. `optional` names families of `OPTIONAL` to have too.
     """
     readouts = [readout for family, some in _READOUTS.items() if family not in without for readout in some]
     counting: list[Expert] = [Cooccurrence(readouts, seed=seed)] if readouts else []
-    counting += [make(seed) for family, make in _EXPERTS.items() if family not in without]
+    chosen = _EXPERTS | {family: make for family, make in _OPTIONAL.items() if family in optional}
+    counting += [make(seed) for family, make in chosen.items() if family not in without]
     if vector_length is not None and CONTENT not in without:
         counting.append(Content(vector_length, seed))
     if network is None or NETWORK in without:

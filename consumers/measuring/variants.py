@@ -54,9 +54,11 @@ class Variant:
 
     def recommender(self, settings: Settings, events: int, start: Checkpoint | None = None) -> Recommender:
         """Make a new one, for a stream of so many events; `start` is what its network begins with."""
-        without = [self.lacking] if self.lacking in FAMILIES else []
+        models, network = settings.models, settings.network.config()
         silent = [_FEATURES_OF_OWN_ITEMS] if self.lacking == OWN_ITEMS else [self.lacking]
-        members = experts(settings.models.seed, settings.network.config(), without, start, settings.items.told_length)
+        members = experts(
+            models.seed, network, [self.lacking], start, settings.items.told_length, optional=models.optional()
+        )
         if self.freeze_network:
             members = [Still(expert) if expert.name == NETWORK else expert for expert in members]
         if self.update_every is not None:
@@ -94,4 +96,10 @@ def update_period(text: str) -> Duration:
 def ablations(settings: Settings) -> tuple[str, ...]:
     """Name all that can be left out one by one: families of experts, and what the ranker is told."""
     there = {NETWORK: settings.network.enabled, CONTENT: settings.items.topic is not None}
-    return (*(name for name in FAMILIES if there.get(name, True)), _FEATURES_OF_ITEMS, TIMES, SITUATION)
+    return (
+        *(name for name in FAMILIES if there.get(name, True)),
+        *settings.models.optional(),
+        _FEATURES_OF_ITEMS,
+        TIMES,
+        SITUATION,
+    )

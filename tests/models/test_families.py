@@ -3,7 +3,7 @@ from collections.abc import Collection
 import pytest
 
 from models.base import Expert
-from models.families import CONTENT, FAMILIES, NETWORK, experts
+from models.families import CONTENT, FAMILIES, NETWORK, OPTIONAL, experts
 from models.network.config import NetworkConfig
 
 
@@ -33,3 +33,10 @@ def test_a_family_left_out_takes_its_columns_and_no_others(family: str) -> None:
     assert rest == [name for name in everything if name in rest]
     others = [name for name in FAMILIES if name != family]
     assert sorted(everything) == sorted(rest + columns(told(NetworkConfig(), without=others)))
+
+
+@pytest.mark.parametrize("family", OPTIONAL)
+def test_a_family_asked_for_brings_its_columns_and_can_be_left_out(family: str) -> None:
+    rest, everything = columns(experts(1, None)), columns(experts(1, None, optional=[family]))
+    assert set(everything) > set(rest)
+    assert columns(experts(1, None, without=[family], optional=[family])) == rest

@@ -37,3 +37,10 @@ def test_everything_can_be_left_out_that_is_there() -> None:
     for name in ablations(told):
         whole, lacking = (Variant(lacking=some).recommender(told, 10) for some in ("", name))
         assert (whole.scorers == lacking.scorers) == (name in NUMBERS)
+
+
+def test_a_family_asked_for_is_there_and_can_be_left_out() -> None:
+    asked = settings(models={"demand": True})
+    assert "demand" in ablations(asked)
+    assert "demand" in Variant().recommender(asked, 10).scorers
+    assert Variant(lacking="demand").recommender(asked, 10).scorers == Variant().recommender(settings(), 10).scorers
