@@ -16,7 +16,8 @@ Made by `python -m consumers.metrics.metrics_page` of what the code says, and a 
 All are at `/metrics` ([where](operations.md#running-it)). Those of springtide begin with `springtide_`. Times are in
 seconds, sizes in bytes, shares between 0 and 1; no label is a user or an item, and every label has few values. Counters
 and histograms count since the process started, but for those that say otherwise; what is learned again after a
-recovery is not counted again. `deploy/prometheus.yml` scrapes them, `deploy/alerts.yml` [rings](operations.md#alerts),
+recovery is not counted again. A gauge of what is not known yet, or not to this process, is `NaN`, which no alert and no
+maximum takes for a number. `deploy/prometheus.yml` scrapes them, `deploy/alerts.yml` [rings](operations.md#alerts),
 and `deploy/grafana` has the dashboards.
 """
 
