@@ -323,7 +323,7 @@ class Service(Generic[P]):
 
     def _process(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:
         """Answer, commit and learn one batch."""
-        decisions = self._decided()
+        began_s, decisions = self._clock_s(), self._decided()
         ranges = _ranges(standing.offsets, batch)
         offsets = {source: end for source, (_, end) in ranges.items()}
         if any(standing.offsets[source] < end for source, end in self._suspect.items()):
@@ -336,6 +336,7 @@ class Service(Generic[P]):
         try:
             with self._observer.stage("learn"), _noticing(offsets):
                 learned = standing.pipeline.learn()
+            standing.worked_s += self._clock_s() - began_s
         finally:
             self._go_on(standing, batch, offsets, outputs, committing.result())
         self._observer.learned(learned)
@@ -345,8 +346,10 @@ class Service(Generic[P]):
         self, standing: Standing[P], batch: Sequence[Decoded], decisions: Decisions, ranges: Ranges
     ) -> None:
         """Answer and learn a batch record by record, then commit it."""
+        began_s = self._clock_s()
         with self._observer.stage("singly"):
             result = done_singly(standing.pipeline, batch, decisions)
+        standing.worked_s += self._clock_s() - began_s
         self._bury(standing.pipeline, result, result.outputs)
         offsets = {source: end for source, (_, end) in ranges.items()}
         record = journal.encode(self._record(standing, ranges, result.decisions))

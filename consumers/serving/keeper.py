@@ -1,7 +1,8 @@
 """When snapshots are taken, by a leader or a standby, and when those go that hold an erased user.
 
 The state is copied in the loop, between two batches; a thread of its own hashes the copy and writes it. A snapshot is
-due `state.snapshot_every` after the last one, if a batch was learned since.
+due `state.snapshot_every` after the last one, if a batch was learned since; and sooner under load, because whatever
+learning has taken since then a recovery takes once more.
 
 A user is out of the state with the batch of the erasure, and must be out of every snapshot `state.erase_within` later:
 
@@ -34,6 +35,7 @@ from stream.snapshots import State, claim, drop_before
 _log = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 10.0
+_MOST_WORK_S = 10.0  # to be done again: with start, snapshot and lease a recovery stays below 30 s
 
 
 class _Erasure(NamedTuple):
@@ -76,6 +78,7 @@ class Keeper(Generic[P]):
         self._work: Future[None] | None = None
         self._begun_s = 0.0
         self._begun = -1  # last batch of the newest snapshot that was begun
+        self._begun_worked_s = 0.0  # what learning had taken then
         self._newest: Saved | None = None  # the newest that was written, or restored
         self._owed: list[_Erasure] = []  # oldest first
         self._noted = -1  # last batch by which a user was erased, as far as known
@@ -89,6 +92,7 @@ class Keeper(Generic[P]):
         self._newest = standing.restored
         self._begun = -1 if standing.restored is None else standing.restored.sequence
         self._begun_s = self._clock_s()
+        self._begun_worked_s = 0.0
         self._not_before_s = 0.0
         self._dropped = -1
         self._noted = standing.erased
@@ -102,10 +106,11 @@ class Keeper(Generic[P]):
             return
         self.wait()
         learned = standing.sequence - 1 > self._begun
-        if (learned and now_s - self._begun_s >= self._every_s) or self._erasure_waits(now_s):
+        due = now_s - self._begun_s >= self._every_s or standing.worked_s - self._begun_worked_s >= _MOST_WORK_S
+        if (learned and due) or self._erasure_waits(now_s):
             self._begin(standing)
-        elif (due := self._due(now_s)) is not None:
-            self._work = self._worker.submit(self._drop, *due, standing.epoch)
+        elif (old := self._due(now_s)) is not None:
+            self._work = self._worker.submit(self._drop, *old, standing.epoch)
 
     def finish(self, standing: Standing[P]) -> None:
         """Take the last snapshot, and owe nothing any more."""
@@ -172,6 +177,7 @@ class Keeper(Generic[P]):
         """Copy the state, and let the other thread write the copy."""
         self._begun_s = self._clock_s()
         self._begun = standing.sequence - 1
+        self._begun_worked_s = standing.worked_s
         with self._observer.stage("snapshot"):
             state = standing.pipeline.state()
         stood = replace(standing, offsets=dict(standing.offsets))

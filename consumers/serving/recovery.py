@@ -209,11 +209,13 @@ class Follower(Generic[P]):
         record = due.record
         _check_succession(standing, record, self._task.log.inputs())
         _check_beginning(record, self._task.checkpoint)
+        began_s = self._clock_s()
         if _learn_again(self._task, standing, record, following, singly).erased:
             standing.erased = standing.sequence
         standing.sequence += 1
         standing.offsets.update({source: end for source, (_, end) in record.ranges.items()})
         standing.journal_offset = due.offset
+        standing.worked_s += self._clock_s() - began_s
         self._went_on(self.left)
 
 

@@ -36,6 +36,7 @@ class Standing(Generic[P]):
     erased: int = -1  # last batch of this epoch by which a user was erased
     restored: Saved | None = None  # the snapshot that the state comes from
     redone: Done | None = None  # the last batch, where it was done otherwise than the journal says so far
+    worked_s: float = 0.0  # what learning has taken since it was made or restored, and would take once more
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,13 @@ def test_after_a_start_all_erasures_that_are_known_are_overdue(
     assert bench.keep() == [left]
 
 
+def test_under_load_a_snapshot_is_taken_before_its_time(bench: Bench) -> None:
+    for worked_s, there in ((9.9, []), (10.0, [1]), (19.9, [1]), (20.1, [1, 3])):
+        bench.learn()
+        bench.standing.worked_s = worked_s
+        assert bench.keep() == there
+
+
 def test_without_an_erasure_a_start_deletes_nothing(bench: Bench) -> None:
     bench.standing = Standing(bench.task.make(0), 0, sequence=2, restored=_restored(bench))
     bench.keeper.begin(bench.standing)

@@ -97,6 +97,19 @@ def test_the_time_in_which_it_stood_by_is_no_recovery(bench: Bench, tmp_path: Pa
     assert standby.notes.left[-1] == 0
 
 
+def test_what_learning_takes_is_added_up_by_who_leads_and_who_follows(tmp_path: Path) -> None:
+    bench, ticks = Bench(tmp_path, state={"snapshot_every": "1h"}, batch={"max_records": 8}), count()
+    bench.clock_s = lambda: float(next(ticks))  # a second at each look
+    bench.produce(400)
+    assert bench.run_until(bench.caught_up) is None
+    assert bench.notes.snapshots > 1, "under load none was taken"
+
+    nowhere = bench.beside(Path("/nowhere")).settings
+    log = MemoryLog(bench.broker)
+    follower = Follower(toy_task(log, nowhere, []), clock_s=bench.clock_s)
+    assert follower.finish().worked_s == len(bench.broker.journal)
+
+
 def test_a_recovery_takes_from_the_start_until_it_leads(bench: Bench) -> None:
     ticks = count()
     bench.clock_s = lambda: float(next(ticks))
