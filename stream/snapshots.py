@@ -117,8 +117,10 @@ def claim(folder: Path) -> BinaryIO | None:
     file = (folder / _CLAIM).open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         file.close()
+        if not isinstance(error, BlockingIOError):
+            raise
         return None
     return file
 

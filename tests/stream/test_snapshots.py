@@ -1,5 +1,7 @@
 """Snapshots: whole or not there, and refused when anything about them is not as it was written."""
 
+import errno
+import fcntl
 import hashlib
 import pickle
 from pathlib import Path
@@ -18,6 +20,7 @@ from stream.snapshots import (
     Manifest,
     State,
     candidates,
+    claim,
     drop_before,
     fingerprint,
     load,
@@ -329,3 +332,26 @@ def test_an_empty_state_is_a_state(tmp_path: Path) -> None:
     path = save(tmp_path, {}, manifest(state={}))
     assert load(path, "shop")[1] == {}
     assert safetensors.numpy.load_file(path / "arrays.safetensors") == {}
+
+
+def test_a_folder_is_claimed_by_one_at_a_time(tmp_path: Path) -> None:
+    first = claim(tmp_path / "state")
+    assert first is not None
+    assert claim(tmp_path / "state") is None
+    first.close()
+    second = claim(tmp_path / "state")
+    assert second is not None
+    second.close()
+    assert candidates(tmp_path / "state") == []
+
+
+def test_a_claim_that_cannot_be_made_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_file: object, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="No locks available"):
+        claim(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        claim(tmp_path / "file")
