@@ -74,6 +74,14 @@ def test_only_the_most_active_are_followed() -> None:
     assert expert.state()["items"].tolist() == [1, 3]
 
 
+def test_what_was_only_met_in_a_period_that_became_longer_waits_for_its_end() -> None:
+    expert = small()
+    teach(expert, hours([*[[1, 0]] * 24, [0, 1], [0, 1], [0, 1]]))  # at the last hour periods become four hours
+    assert expert.state()["items"].tolist() == [0]
+    teach(expert, [(0, 0, 28 * HOUR_S)])
+    assert expert.state()["items"].tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("taken", [1, 5, 30, 40])
 def test_a_restored_one_forecasts_the_same_bits_from_any_hour_on(taken: int) -> None:
     random = np.random.default_rng(1)
