@@ -9,7 +9,7 @@ in the list that the user's event before it was answered with, as a subscriber h
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -28,7 +28,7 @@ from models.measuring.streams import Stream
 from models.metrics import Ranks
 from models.network.checkpoint import Checkpoint
 from stream.errors import FileFormatError
-from stream.events import Decoded
+from stream.events import AT_ONCE, Decoded
 from stream.log import Record
 
 WARM_UP = 0.1
@@ -76,6 +76,7 @@ def backtest(
     progress: Callable[[int], None],
     variant: Variant | None = None,
     start: Checkpoint | None = None,
+    items: Sequence[Decoded] = (),
 ) -> Trial:
     """Run the whole pipeline over a stream.
 
@@ -93,6 +94,8 @@ def backtest(
         How the run differs from the service, if it does.
     start
         What the network begins with.
+    items
+        What is told of items, each when it is published; without a time, at the beginning.
 
     Raises
     ------
@@ -106,12 +109,12 @@ def backtest(
     subscriber, record = Subscriber(settings.events.policy(), settings.publish.k), _Record(pipeline)
     reasons: Counter[str] = Counter()  # of the events that are rejected
     started = time.perf_counter()
-    for period in variant.periods(_decoded(pipeline, settings, parts)):
+    for period in variant.periods(_told_in_time(items, _decoded(pipeline, settings, parts))):
         while records := list(islice(period, batch)):
             outputs = pipeline.recommend(records, decisions)
             reasons.update(outputs.reasons)
             record.add(pipeline.learn(), subscriber.read(records, outputs.lists))
-            progress(len(records))
+            progress(len(records) - outputs.items)
         if isinstance(recommender, DeferredRecommender):
             recommender.catch_up()
     seconds = time.perf_counter() - started
@@ -175,6 +178,19 @@ def _decoded(pipeline: Pipeline, settings: Settings, events: Iterable[EventBatch
         for value, time_ms in zip(part.messages(names), part.times_ms.tolist(), strict=True):
             yield pipeline.decoder.decode(Record(topic, 0, offset, time_ms, None, value))
             offset += 1
+
+
+def _told_in_time(items: Sequence[Decoded], events: Iterable[Decoded]) -> Iterator[Decoded]:
+    """Mix what is told of items into a stream, before the first event that is not older."""
+    waiting = deque(sorted(items, key=_published_ms))
+    for event in events:
+        while waiting and _published_ms(waiting[0]) <= event.time_ms:
+            yield waiting.popleft()
+        yield event
+
+
+def _published_ms(told: Decoded) -> int:
+    return AT_ONCE if told.item is None or told.item.published_ms is None else told.item.published_ms
 
 
 def _rejection(reasons: Counter[str]) -> str:

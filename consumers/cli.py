@@ -211,6 +211,10 @@ def backtest(
         float | None,
         typer.Option(min=0, max=1, help="Learn nothing more after this share of the stream.", show_default=False),
     ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(help="What is told of items: a message a line (docs/messages.md, also .gz).", show_default=False),
+    ] = None,
     begin: From = None,
     freeze_network: Annotated[
         bool, typer.Option("--freeze-network", help="With --from: the network learns nothing more.")
@@ -230,11 +234,13 @@ def backtest(
 
     late = None if update_every is None else update_period(update_every)
     variant = Variant(late, freeze_after, freeze_network=freeze_network)
-    plan = Plan(batch, variant, floors, seeds, ablate, json, plot, report)
+    plan = Plan(batch, variant, floors, seeds, ablate, items, json, plot, report)
     events = EventFile(file, parse_columns(columns), limit)
     settings = _settings(config, preset).with_overrides(
         repeats="never" if unseen else None, seed=seed, checkpoint=begin
     )
+    if items is not None and settings.items.topic is None:
+        settings = settings.with_overrides(items_topic="items")
     measure(settings, events, plan, _console())
 
 

@@ -171,6 +171,7 @@ class Pipeline:
         if start is not None:
             self.admission.begin(start.ids)
         self._application = settings.application.name
+        self._input_topic = settings.input.topic
         self._version = version("springtide")
         self._cleaner = gate.cleaner(settings)
         self._windows = UserWindows(settings.windows.length, settings.windows.span.ms)
@@ -301,6 +302,7 @@ class Pipeline:
             application=self._application,
             version=self._version,
             group=self._application,
+            input_topic=self._input_topic,
         )
 
     def _erase(self, accepted: Sequence[Accepted], outputs: Outputs) -> list[Accepted]:

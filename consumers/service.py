@@ -239,6 +239,7 @@ class Service(Generic[P]):
             starts = {source: end for source, (_, end) in bounds.items()}
         else:
             starts = log.offsets_at(time_ms)
+        starts |= {source: start for source, (start, _) in bounds.items() if source.topic == self._settings.items.topic}
         record = self._record(standing, {source: (start, start) for source, start in starts.items()}, self._decided())
         record = msgspec.structs.replace(record, checkpoint=self._task.checkpoint)
         standing.journal_offset = log.commit([], journal.encode(record), starts)
@@ -331,7 +332,7 @@ class Service(Generic[P]):
             return
         with self._observer.stage("recommend"), _noticing(offsets):
             outputs = standing.pipeline.recommend(batch, decisions)
-        record = journal.encode(self._record(standing, ranges, decisions))
+        record = journal.encode(self._record(standing, ranges, decisions, records=len(batch)))
         committing = self._committer.submit(self._commit, outputs, record, offsets)
         try:
             with self._observer.stage("learn"), _noticing(offsets):
@@ -352,7 +353,7 @@ class Service(Generic[P]):
         standing.worked_s += self._clock_s() - began_s
         self._bury(standing.pipeline, result, result.outputs)
         offsets = {source: end for source, (_, end) in ranges.items()}
-        record = journal.encode(self._record(standing, ranges, result.decisions))
+        record = journal.encode(self._record(standing, ranges, result.decisions, records=len(batch)))
         self._go_on(standing, batch, offsets, result.outputs, self._commit(result.outputs, record, offsets))
         for learned in result.learned:
             self._observer.learned(learned)
@@ -388,7 +389,12 @@ class Service(Generic[P]):
         )
 
     def _record(
-        self, standing: Standing[P], ranges: Ranges, decisions: Decisions, before: Decisions | None = None
+        self,
+        standing: Standing[P],
+        ranges: Ranges,
+        decisions: Decisions,
+        before: Decisions | None = None,
+        records: int = 0,
     ) -> journal.JournalRecord:
         return journal.JournalRecord(
             application=self._task.application,
@@ -397,6 +403,7 @@ class Service(Generic[P]):
             covered=journal.covered(ranges),
             decisions=msgspec.to_builtins(decisions),
             before=None if before is None else msgspec.to_builtins(before),
+            records=records,
         )
 
     def _look(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:

@@ -387,6 +387,7 @@ class Settings(BaseSettings):
         repeats: Literal["learned", "never"] | None = None,
         seed: int | None = None,
         checkpoint: Path | None = None,
+        items_topic: str | None = None,
     ) -> Self:
         """Return the same settings with what a command line may say instead; None leaves what is there."""
         changes: dict[str, Section] = {}
@@ -396,6 +397,8 @@ class Settings(BaseSettings):
             changes["models"] = self.models.model_copy(update={"seed": seed})
         if checkpoint is not None:
             changes["network"] = self.network.model_copy(update={"checkpoint": checkpoint})
+        if items_topic is not None:
+            changes["items"] = self.items.model_copy(update={"topic": items_topic})
         return self.model_copy(update=changes)
 
     def topics(self) -> "TaskTopics":
@@ -405,7 +408,12 @@ class Settings(BaseSettings):
 
         oldest_ms = (KEPT + 1) * self.state.snapshot_every.ms  # one more is being made
         return task_topics(
-            self.application.name, self.input.topic, self.publish.topic, self.input.partitions, oldest_ms
+            self.application.name,
+            self.input.topic,
+            self.publish.topic,
+            self.input.partitions,
+            oldest_ms,
+            self.items.topic,
         )
 
     def state_changing(self) -> dict[str, Any]:

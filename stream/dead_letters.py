@@ -1,8 +1,9 @@
 """Where bad input goes: the record as it came, with headers that say what was wrong; and the way back.
 
-A dead letter stands in ``<topic>.dlq`` under the partition number it had, and has the original key, value, timestamp
-and headers, byte for byte. So it can be looked at, mended, and sent again. Behind the original headers stand ours,
-named ``__springtide.errors.*``, all values as text.
+A dead letter stands in ``<topic>.dlq``, after the topic of the interactions even if it comes from that of the items. It
+stands under the partition number it had, and has the original key, value, timestamp and headers, byte for byte. So it
+can be looked at, mended, and sent again. Behind the original headers stand ours, named ``__springtide.errors.*``, all
+values as text.
 
 A record that is sent again has one of these headers, ``attempts``: how often it has failed. If it fails once more, its
 next dead letter says one more. Which letters were sent again is noted in the same topic, behind the letters and in the
@@ -48,6 +49,7 @@ def dead_letter(
     application: str,
     version: str,
     group: str,
+    input_topic: str | None = None,
 ) -> OutputRecord:
     """Return the dead letter of a record.
 
@@ -61,6 +63,8 @@ def dead_letter(
         Where on its path: ``decode``, ``clean`` or ``model``.
     application, version, group
         Who says so.
+    input_topic
+        Whose dead-letter topic it goes to; None for that of the record's own.
     """
     name = error.reason if isinstance(error, MessageError) else type(error).__name__
     details = (
@@ -70,7 +74,7 @@ def dead_letter(
     )
     ours = zip(_NAMES, details, strict=True)
     return OutputRecord(
-        topic=dead_letter_topic(record.topic),
+        topic=dead_letter_topic(input_topic or record.topic),
         partition=record.partition,
         key=record.key,
         value=record.value,

@@ -46,6 +46,8 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
         while it was learned. It holds in place of what the batch's own record says.
     checkpoint
         SHA-256 of the checkpoint that the models began with; only in the first record of an epoch.
+    records
+        How many records the batch held; None where it was not noted. Who finds fewer has another log.
     """
 
     application: str
@@ -55,6 +57,7 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     decisions: dict[str, Any]
     before: dict[str, Any] | None = None
     checkpoint: str | None = None
+    records: int | None = None
     schema: str = SCHEMA
 
     @property

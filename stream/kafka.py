@@ -120,7 +120,9 @@ class KafkaLog(Log):
         self._application = application
         self._topics = topics
         self._commit_budget_s = commit_budget_s
-        self._sources = [TopicPartition(topics.input.name, number) for number in range(topics.input.partitions)]
+        self._sources = sorted(
+            TopicPartition(spec.name, number) for spec in topics.inputs() for number in range(spec.partitions)
+        )
         self._partitions = {source: KafkaPartition(*source) for source in self._sources}
         self._journal = TopicPartition(topics.journal.name, 0)
         self._ends: Offsets = {}

@@ -44,17 +44,19 @@ class MemoryBroker:
         The input topic.
     partitions
         Its number of partitions.
+    more
+        Other input topics, with as many.
     """
 
-    def __init__(self, topic: str, partitions: int) -> None:
-        self.sources = [TopicPartition(topic, number) for number in range(partitions)]
+    def __init__(self, topic: str, partitions: int, *more: str) -> None:
+        self.sources = sorted(TopicPartition(name, number) for name in (topic, *more) for number in range(partitions))
         self.faults: deque[Fault | None] = deque()
         """What happens to the next commits, one after the other; then all succeed."""
         self.committed: Offsets = {}
         self.journal: list[bytes] = []
         self.leader: MemoryLog | None = None
         self.changed = threading.Condition()
-        self._records: dict[TopicPartition, list[Record]] = {source: [] for source in self.sources}
+        self._records: dict[TopicPartition, list[Record | None]] = {source: [] for source in self.sources}
         self._starts: Offsets = dict.fromkeys(self.sources, 0)
 
     def append(
@@ -85,11 +87,20 @@ class MemoryBroker:
 
     def records(self, topic: str) -> list[Record]:
         """Return all records of a topic, partition by partition."""
-        return [record for source in sorted(self._records) if source.topic == topic for record in self._records[source]]
+        sources = [source for source in sorted(self._records) if source.topic == topic]
+        return [record for source in sources for record in self._records[source] if record is not None]
 
     def expire(self, source: TopicPartition, start: int) -> None:
         """Let all records before offset `start` leave the log, as retention does."""
         self._starts[source] = start
+
+    def compact(self, source: TopicPartition) -> None:
+        """Let all records go whose key a later one has, as compaction does; what stays keeps its offset."""
+        newest = {record.key: record.offset for record in self._records[source] if record is not None}
+        self._records[source] = [
+            record if record is not None and newest[record.key] == record.offset else None
+            for record in self._records[source]
+        ]
 
     def expire_lease(self) -> None:
         """Take the lease from whoever holds it, as the session timeout does."""
@@ -105,7 +116,7 @@ class MemoryBroker:
         """Return the records of a range; RecoveryError where some have left."""
         if start < self._starts[source]:
             raise left_the_log(source, start)
-        return self._records[source][start:end]
+        return [record for record in self._records[source][start:end] if record is not None]
 
 
 class MemoryLog(Log):

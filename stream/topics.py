@@ -7,9 +7,13 @@ input                      as asked      delete           the log of what happen
 output                     as the input  compact, delete  the newest list of each user is a table
 ``<input>.dlq``            as the input  delete           original bytes with headers: larger than the input
 ``<application>.journal``  1             delete by size   the order of batches; its last record must stay
+items, if there is one     as the input  compact          the newest record of each item is a table
 =========================  ============  ===============  ==================================================
 
 A list goes to the partition number of the event that caused it, which is why partition counts must agree.
+
+The items topic is an input too, and whoever follows the journal needs the very records that its leader read. So nothing
+may be compacted away as long as the interactions of that time are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +29,7 @@ from stream.kafka_clients import Connection
 
 _DAY_MS = 86_400_000
 _NO_LIMIT = -1
+_INPUT_MS = 30 * _DAY_MS
 
 INPUT_MAX_BYTES = 10 * 2**20
 """Room for an event far beyond any sensible one, so that it arrives and can be told to be too large."""
@@ -43,6 +48,7 @@ class TopicSpec:
     retention_ms: int
     max_message_bytes: int
     more: Mapping[str, str] = field(default_factory=dict)
+    compaction_lag_ms: int = 0  # how old a record is, at least, before a newer one of its key can take its place
 
     def configs(self) -> dict[str, str]:
         """Return Kafka's own names and values."""
@@ -50,6 +56,7 @@ class TopicSpec:
             "cleanup.policy": ",".join(sorted(self.cleanup)),
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(self.max_message_bytes),
+            **({"min.compaction.lag.ms": str(self.compaction_lag_ms)} if self.compaction_lag_ms else {}),
             **self.more,
         }
 
@@ -63,10 +70,16 @@ class TaskTopics:
     dead_letters: TopicSpec
     journal: TopicSpec
     outlive_ms: int = 0
+    items: TopicSpec | None = None
+
+    def inputs(self) -> Sequence[TopicSpec]:
+        """Return those that are read."""
+        return (self.input,) if self.items is None else (self.input, self.items)
 
     def all(self) -> Sequence[TopicSpec]:
         """Return the rows in the order in which they are made."""
-        return self.input, self.output, self.dead_letters, self.journal
+        four = self.input, self.output, self.dead_letters, self.journal
+        return four if self.items is None else (*four, self.items)
 
 
 def journal_topic(application: str) -> str:
@@ -75,11 +88,16 @@ def journal_topic(application: str) -> str:
 
 
 def task_topics(
-    application: str, input_topic: str, output_topic: str, partitions: int, outlive_ms: int = 0
+    application: str,
+    input_topic: str,
+    output_topic: str,
+    partitions: int,
+    outlive_ms: int = 0,
+    items_topic: str | None = None,
 ) -> TaskTopics:
     """Return the table of a task whose input has, or will have, that many partitions, and outlives its snapshots."""
     return TaskTopics(
-        input=TopicSpec(input_topic, partitions, frozenset({"delete"}), 30 * _DAY_MS, INPUT_MAX_BYTES),
+        input=TopicSpec(input_topic, partitions, frozenset({"delete"}), _INPUT_MS, INPUT_MAX_BYTES),
         output=TopicSpec(
             output_topic,
             partitions,
@@ -106,6 +124,18 @@ def task_topics(
             journal_topic(application), 1, frozenset({"delete"}), _NO_LIMIT, 2**20, {"retention.bytes": str(2 * 2**30)}
         ),
         outlive_ms=outlive_ms,
+        items=None
+        if items_topic is None
+        else TopicSpec(
+            items_topic,
+            partitions,
+            frozenset({"compact"}),
+            _NO_LIMIT,
+            INPUT_MAX_BYTES,
+            # A withdrawal must be known to whoever reads of the item's last events.
+            {"delete.retention.ms": str(_INPUT_MS)},
+            _INPUT_MS,
+        ),
     )
 
 
@@ -126,6 +156,7 @@ def _as_it_is(name: str, partitions: int, configs: Mapping[str, Mapping[str, str
         frozenset(configs["cleanup.policy"]["value"].split(",")),
         int(configs["retention.ms"]["value"]),
         int(configs["max.message.bytes"]["value"]),
+        compaction_lag_ms=int(configs["min.compaction.lag.ms"]["value"]),
     )
 
 
@@ -153,8 +184,7 @@ def ensure_topics(connection: Connection, topics: TaskTopics, create: bool = Tru
     with connection.reaching(), connection.admin() as admin:
         names = [spec.name for spec in topics.all()]
         found = existing_topics(admin, names)
-        real_input = found.get(topics.input.name, topics.input)
-        wanted = _following(topics, real_input)
+        wanted = _following(_as_found(topics, found), topics)
         missing = [spec for spec in wanted.all() if spec.name not in found]
         if missing and not create:
             message = (
@@ -169,22 +199,36 @@ def ensure_topics(connection: Connection, topics: TaskTopics, create: bool = Tru
     return real
 
 
-def _following(topics: TaskTopics, real_input: TopicSpec) -> TaskTopics:
-    """Return the table with the input as it is and the others to match."""
-    dead = topics.dead_letters
-    room = max(dead.max_message_bytes, real_input.max_message_bytes + DEAD_LETTER_ROOM_BYTES)
+def _following(real: TaskTopics, topics: TaskTopics) -> TaskTopics:
+    """Return the table with the inputs as they are and the others to match."""
+    dead, partitions, items = topics.dead_letters, real.input.partitions, topics.items
+    if items is not None:
+        lag_ms = max(items.compaction_lag_ms, _needed_lag_ms(real))
+        items = replace(items, partitions=partitions, compaction_lag_ms=lag_ms)
+    following = replace(topics, input=real.input, items=items if real.items == topics.items else real.items)
+    room = max(spec.max_message_bytes for spec in following.inputs()) + DEAD_LETTER_ROOM_BYTES
     return replace(
-        topics,
-        input=real_input,
-        output=replace(topics.output, partitions=real_input.partitions),
-        dead_letters=replace(dead, partitions=real_input.partitions, max_message_bytes=room),
+        following,
+        output=replace(topics.output, partitions=partitions),
+        dead_letters=replace(
+            dead,
+            partitions=max(spec.partitions for spec in following.inputs()),
+            max_message_bytes=max(dead.max_message_bytes, room),
+        ),
     )
 
 
 def _as_found(topics: TaskTopics, found: Mapping[str, TopicSpec]) -> TaskTopics:
     """Return the table with the topics that were found as they are."""
-    source, output, dead, journal = (found.get(spec.name, spec) for spec in topics.all())
-    return replace(topics, input=source, output=output, dead_letters=dead, journal=journal)
+    source, output, dead, journal, *items = (found.get(spec.name, spec) for spec in topics.all())
+    return replace(
+        topics, input=source, output=output, dead_letters=dead, journal=journal, items=items[0] if items else None
+    )
+
+
+def _needed_lag_ms(topics: TaskTopics) -> int:
+    """For how long no record of an item may be compacted away."""
+    return max(topics.input.retention_ms, topics.outlive_ms)
 
 
 def _create(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
@@ -204,7 +248,7 @@ def check_topics(topics: TaskTopics) -> None:
 
 
 def _complaints(topics: TaskTopics) -> list[str]:
-    source, output, dead, journal = topics.all()
+    source, output, dead, journal = topics.input, topics.output, topics.dead_letters, topics.journal
     complaints = []
     for spec in (source, dead, journal):
         if "compact" in spec.cleanup:
@@ -233,20 +277,38 @@ def _complaints(topics: TaskTopics) -> list[str]:
             f"Topic {output.name} has {output.partitions} partitions and the input {source.name} has "
             f"{source.partitions}: give both the same number, or set publish.topic to a new name."
         )
-    if dead.partitions < source.partitions:
-        complaints.append(
-            f"Topic {dead.name} has {dead.partitions} partitions and the input {source.name} has {source.partitions}: "
-            f"add partitions to {dead.name} until it has as many."
-        )
-    needed = source.max_message_bytes + DEAD_LETTER_ROOM_BYTES
-    if dead.max_message_bytes < needed:
-        complaints.append(
-            f"Topic {dead.name} takes messages up to {dead.max_message_bytes} bytes and the input {source.name} up to "
-            f"{source.max_message_bytes}: set max.message.bytes={needed} or more on {dead.name}."
-        )
+    for spec in topics.inputs():
+        if dead.partitions < spec.partitions:
+            complaints.append(
+                f"Topic {dead.name} has {dead.partitions} partitions and the input {spec.name} has {spec.partitions}: "
+                f"add partitions to {dead.name} until it has as many."
+            )
+        needed = spec.max_message_bytes + DEAD_LETTER_ROOM_BYTES
+        if dead.max_message_bytes < needed:
+            complaints.append(
+                f"Topic {dead.name} takes messages up to {dead.max_message_bytes} bytes and the input {spec.name} up "
+                f"to {spec.max_message_bytes}: set max.message.bytes={needed} or more on {dead.name}."
+            )
     if journal.partitions != 1:
         complaints.append(
             f"Topic {journal.name} has {journal.partitions} partitions and a journal is one sequence: "
             "delete it and let springtide make it with 1, or set application.name to a new name."
+        )
+    return complaints if topics.items is None else complaints + _complaints_of_items(topics.items, topics)
+
+
+def _complaints_of_items(items: TopicSpec, topics: TaskTopics) -> list[str]:
+    complaints = []
+    if items.cleanup != {"compact"}:
+        complaints.append(
+            f"Topic {items.name} has cleanup.policy={items.configs()['cleanup.policy']}, and must keep the newest "
+            "record of each item for ever: set cleanup.policy=compact on it."
+        )
+    needed_ms = _needed_lag_ms(topics)
+    if items.compaction_lag_ms < needed_ms:
+        complaints.append(
+            f"Topic {items.name} has min.compaction.lag.ms={items.compaction_lag_ms}, and a recovery needs every "
+            f"record of an item as long as {topics.input.name} keeps its own: set min.compaction.lag.ms={needed_ms} "
+            f"or more on {items.name}."
         )
     return complaints

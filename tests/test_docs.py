@@ -23,6 +23,7 @@ from stream import errors, journal, recommendations
 from stream.dead_letters import SentAgain, dead_letter, read_note
 from stream.errors import MessageError, SpringtideError
 from stream.events import Decoder, encode
+from stream.items import ItemDecoder
 from stream.log import Headers, Record
 from stream.topics import TopicSpec
 from tests.models.checks import CHECKS, Check, Factory, name_of
@@ -86,8 +87,15 @@ def test_examples_of_what_comes_in_are_read_as_documented() -> None:
     assert kinds.count("json events") == 4
     assert set(kinds) == {
         *("json interactions", "json interactions with headers", "json mapped", "json events", "json recommendation"),
-        *("json receipt", "json journal", "text headers", "text dead letter", "toml fields", "json note"),
+        *("json receipt", "json journal", "text headers", "text dead letter", "toml fields", "json note", "json item"),
     }
+
+
+def test_the_example_of_an_item_is_read_with_all_its_fields() -> None:
+    example = next(text for kind, text in blocks(MESSAGES) if kind == "json item")
+    item = ItemDecoder(vector_length=3).decode(Record("items", 0, 0, 0, b"i942", example.encode())).item
+    assert item is not None
+    assert (item.published_ms, len(item.attributes), len(item.vector)) == (1_772_366_400_000, 5, 3)
 
 
 def test_both_modes_of_cloudevents_give_the_documented_event() -> None:

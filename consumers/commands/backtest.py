@@ -12,6 +12,7 @@ from consumers.backtest import Trial, backtest
 from consumers.commands.outputs import try_to_write, writing
 from consumers.commands.reporting import progress
 from consumers.files import checkpoints
+from consumers.files.items import read_items
 from consumers.files.reading import EventBatch, EventFile
 from consumers.measuring import report
 from consumers.measuring.comparisons import ablation, spread
@@ -24,6 +25,7 @@ from models.measuring.floors import floors
 from models.metrics import Ranks
 from models.network.checkpoint import Checkpoint
 from stream.errors import SettingsError
+from stream.events import Decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Plan:
         How many runs, each with the seed after that of the one before.
     ablate
         Whether there is one more run without each thing that can be left out.
+    items_path
+        What is told of items, if anything.
     json_path, picture_path, report_path
         Where figures, picture and report are written, if anywhere.
     """
@@ -49,6 +53,7 @@ class Plan:
     floors: bool = False
     seeds: int = 1
     ablate: bool = False
+    items_path: Path | None = None
     json_path: Path | None = None
     picture_path: Path | None = None
     report_path: Path | None = None
@@ -80,9 +85,10 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
     if plan.variant.freeze_network and start is None:
         message = "--freeze-network is for a network that begins with a checkpoint: give --from."
         raise SettingsError(message)
+    items = [] if plan.items_path is None else read_items(plan.items_path, settings)
     batches = list(events)
     with progress(console) as bar:
-        result = _figures(settings, batches, plan, start, bar)
+        result = _figures(settings, batches, items, plan, start, bar)
     if plan.json_path is not None:
         with writing(plan.json_path, "--json"):
             plan.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
@@ -100,7 +106,12 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
 
 
 def _figures(
-    settings: Settings, batches: Sequence[EventBatch], plan: Plan, start: Checkpoint | None, bar: Progress
+    settings: Settings,
+    batches: Sequence[EventBatch],
+    items: Sequence[Decoded],
+    plan: Plan,
+    start: Checkpoint | None,
+    bar: Progress,
 ) -> Figures:
     """All figures of a plan; those of the run as asked for, and of the first seed, are the ones at the top."""
     seed, of_floors = settings.models.seed, dict[str, Ranks]()
@@ -114,6 +125,7 @@ def _figures(
             variant=variant,
             progress=lambda count: bar.advance(task, count),
             start=start,
+            items=items,
         )
 
     def worth(trial: Trial) -> Figures:

@@ -157,10 +157,11 @@ class DeadLetters:
 
     def _letters(self, source: TopicPartition) -> Iterator[DeadLetter]:
         """Yield the letters of this task; two tasks that read one input share its dead-letter topic."""
-        ours = (self._application, self._topics.input.name)
+        topics = {spec.name for spec in self._topics.inputs()}
         for letter in map(read_dead_letter, self._records(source)):
-            if letter is not None and (letter.details["application"], letter.details["topic"]) == ours:
-                yield letter
+            if letter is not None and letter.details["application"] == self._application:
+                if letter.details["topic"] in topics:
+                    yield letter
 
     def _noted(self, source: TopicPartition) -> set[int]:
         notes = map(read_note, self._records(source))
@@ -171,7 +172,8 @@ class DeadLetters:
 
     def _waits(self, letter: DeadLetter) -> bool:
         has_value = letter.record.value is not None and not letter.value_left_out
-        fits = _size(letter.record) + _ROOM_BYTES <= self._topics.input.max_message_bytes
+        most = next(one.max_message_bytes for one in self._topics.inputs() if one.name == letter.details["topic"])
+        fits = _size(letter.record) + _ROOM_BYTES <= most
         return has_value and fits and not self._was_sent(letter)
 
 
@@ -267,7 +269,8 @@ def replay_dead_letters(settings: Settings, reasons: Sequence[str], *, dry_run: 
     done = "Would send" if dry_run else "Sent"
     sent = sum(group.waiting for group in chosen)
     of = ", ".join(f"{group.reason} {group.waiting:,}" for group in chosen if group.waiting)
-    console.print(f"{done} {sent:,} dead letters to {topics.input.name}{of and f': {of}'}.", highlight=False)
+    where = " and ".join(spec.name for spec in topics.inputs())
+    console.print(f"{done} {sent:,} dead letters to {where}{of and f': {of}'}.", highlight=False)
     if left := sum(group.left for group in chosen):
         console.print(f"{left:,} cannot be sent again: they have no value, or do not fit any more.", highlight=False)
 

@@ -228,6 +228,14 @@ def _learn_again(
 ) -> Outputs:
     """Do what the leader did with a batch; what comes of it was sent already."""
     records, pipeline = task.log.read(record.ranges), standing.pipeline
+    if record.records not in {None, len(records)}:
+        message = (
+            f"Batch {record.sequence} of epoch {record.epoch} had {record.records} records, and the log has "
+            f"{len(records)} of them: compaction took the others from the topic of the items, whose "
+            f"min.compaction.lag.ms is too short or was. Copy a newer snapshot into state.dir where another process of "
+            f"the task has one; otherwise {_REBUILD}."
+        )
+        raise RecoveryError(message)
     if not records:
         return Outputs()
     batch = merge([pipeline.decoder.decode(one) for one in records])

@@ -90,6 +90,52 @@ def test_each_mismatch_is_one_sentence_with_its_mend(wrong: dict[str, object], s
 
 def test_the_table_itself_is_right() -> None:
     check_topics(TABLE)
+    check_topics(WITH_ITEMS)
+
+
+WITH_ITEMS = task_topics("app", "in", "out", 2, items_topic="items")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"cleanup": frozenset({"delete"})}, "Topic items has cleanup.policy=delete, and must keep the newest record"),
+        ({"cleanup": frozenset({"delete", "compact"})}, "set cleanup.policy=compact on it"),
+        ({"compaction_lag_ms": 0}, "set min.compaction.lag.ms=2592000000 or more on items"),
+        ({"partitions": 3}, "Topic in.dlq has 2 partitions and the input items has 3: add partitions to in.dlq"),
+        ({"max_message_bytes": 2**26}, "the input items up to 67108864: set max.message.bytes=68157440"),
+    ],
+)
+def test_a_topic_of_items_keeps_what_a_recovery_reads(wrong: dict[str, object], sentence: str) -> None:
+    assert WITH_ITEMS.items is not None
+    with pytest.raises(TopicError, match=sentence.replace(".", r"\.")):
+        check_topics(replace(WITH_ITEMS, items=replace(WITH_ITEMS.items, **wrong)))  # type: ignore[arg-type]
+
+
+def test_snapshots_older_than_an_input_without_limit_decide_what_must_not_be_compacted() -> None:
+    assert WITH_ITEMS.items is not None
+    endless = replace(WITH_ITEMS, input=replace(WITH_ITEMS.input, retention_ms=-1), outlive_ms=5_000)
+    check_topics(replace(endless, items=replace(WITH_ITEMS.items, compaction_lag_ms=5_000)))
+    with pytest.raises(TopicError, match=r"set min\.compaction\.lag\.ms=5000 or more"):
+        check_topics(replace(endless, items=replace(WITH_ITEMS.items, compaction_lag_ms=4_999)))
+
+
+def test_a_topic_of_items_is_made_to_match_the_input(connection: Connection, prefix: str) -> None:
+    _create(connection, f"{prefix}in", 3, retention_ms=str(40 * 86_400_000))
+    table = task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 2, items_topic=f"{prefix}items")
+    made = ensure_topics(connection, table).items
+    assert made is not None
+    assert (made.partitions, made.cleanup, made.compaction_lag_ms) == (3, {"compact"}, 40 * 86_400_000)
+
+
+def test_a_topic_of_items_with_more_partitions_gets_dead_letters_of_as_many(
+    connection: Connection, prefix: str
+) -> None:
+    lag = str(30 * 86_400_000)
+    _create(connection, f"{prefix}items", 5, cleanup_policy="compact", min_compaction_lag_ms=lag)
+    table = task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 2, items_topic=f"{prefix}items")
+    real = ensure_topics(connection, table)
+    assert [spec.partitions for spec in real.all()] == [2, 2, 5, 1, 5]
 
 
 @pytest.mark.parametrize("retention_ms", [240_001, -1])

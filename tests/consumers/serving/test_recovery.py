@@ -182,7 +182,7 @@ def test_who_has_learned_a_batch_that_is_amended_begins_anew(bench: Bench) -> No
     newest = journal.decode(bench.broker.journal[-1])
     standing = tuple(msgspec.structs.replace(one, start=one.end) for one in newest.covered)
     before = newest.decisions | {"singly": True, "skipped": [["in", 0, 1]]}
-    amended = msgspec.structs.replace(newest, sequence=newest.sequence + 1, covered=standing, before=before)
+    amended = msgspec.structs.replace(newest, sequence=newest.sequence + 1, covered=standing, before=before, records=0)
     assert restore(toy_task(MemoryLog(bench.broker), bench.settings, [])).restored is not None
 
     bench.broker.journal.append(journal.encode(amended))
