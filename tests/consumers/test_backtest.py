@@ -1,10 +1,13 @@
+import gzip
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from consumers.backtest import Trial, backtest
 from consumers.durations import Duration
+from consumers.files.items import read_items
 from consumers.files.reading import EventBatch
 from consumers.measuring.variants import Variant
 from models.metrics import MISS
@@ -105,3 +108,29 @@ def test_a_stream_that_is_rejected_is_told_why() -> None:
         FileFormatError, match=r"0 events .* \(25 were rejected, most often as impossible_time\), too few"
     ):
         run(stream, batch=4)
+
+
+def test_what_is_told_of_an_item_lets_its_first_event_be_foreseen(tmp_path: Path) -> None:
+    told_of = settings(items={"topic": "items"})
+    path = tmp_path / "items.jsonl.gz"
+    like = '{"item_id": "%s", "published_at": %d, "attributes": {"kind": "%s"}}\n'
+    last = NOON + 39 * MINUTE
+    lines = [like % (item, NOON, "x" if item == "a" else "y") for item in "ab"]
+    lines += [like % ("n", last, "x"), like % ("o", last + 1, "x"), '{"item_id": "c", "attributes": {"kind": "y"}}\n']
+    path.write_bytes(gzip.compress("".join(lines).encode()))
+    stream = events([f"u{n % 3} {'ab'[n % 2]}" for n in range(39)] + ["u1 n"])
+
+    trial = backtest(told_of, stream, batch=4, progress=lambda _: None, items=read_items(path, told_of))
+
+    assert trial.ranks[-1, trial.scorers.index("like_attributes")] < MISS
+    assert trial.of("list")[-1] < MISS
+    assert backtest(told_of, stream, batch=4, progress=lambda _: None).of("list")[-1] == MISS
+
+
+def test_a_line_that_tells_of_no_item_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"item_id": "a"}\n{"item_id": ""}\n')
+    with pytest.raises(FileFormatError, match=r"^Line 2 of .*items\.jsonl tells of no item: `item_id` must have"):
+        read_items(path, settings(items={"topic": "items"}))
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        read_items(tmp_path / "nowhere.jsonl", settings(items={"topic": "items"}))
