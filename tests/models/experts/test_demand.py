@@ -35,11 +35,11 @@ def test_a_forecast_is_the_level_and_what_river_says_of_the_distance_from_it() -
     counts = [3, 1, 4, 1, 5, 9, 2, 6]
     expert = small()
     teach(expert, [*hours([[count] for count in counts]), (0, 0, len(counts) * HOUR_S)])
-    regression = linear_model.LinearRegression(optimizer=optim.SGD(0.01), intercept_lr=0.01)
-    river = time_series.SNARIMAX(p=6, d=0, q=1, m=24, sp=1, regressor=regression)
+    regression = linear_model.LinearRegression(optimizer=optim.SGD(0.003), intercept_lr=0.003)
+    river = time_series.SNARIMAX(p=12, d=0, q=1, m=24, sp=1, regressor=regression)
 
     def level(past: list[int], places: int) -> float:
-        fading = 0.5 ** (np.arange(places) / 3)
+        fading = 0.5 ** (np.arange(places) / 12)
         return float(np.log1p(past[::-1] @ fading[: len(past)] / fading.sum()))
 
     for hour in range(1, len(counts)):
