@@ -51,7 +51,14 @@ def train(settings: Settings, events: EventFile, path: Path, passes: int, consol
             lambda count: bar.advance(task, count),
         )
     order = known.rows_by_last_time()
-    checkpoint = Checkpoint(network, learned.weights, tuple(known.ids[row] for row in order), learned.vectors[order])
+    checkpoint = Checkpoint(
+        network,
+        learned.weights,
+        tuple(known.ids[row] for row in order),
+        learned.vectors[order],
+        learned.weight_squares,
+        learned.vector_squares[order],
+    )
     digest = checkpoints.write(path, checkpoint.newest(settings.models.items))
     console.print(shown)
     console.print(

@@ -1,9 +1,9 @@
 """Checkpoints on disk: what a network has learned from history, in one file that is either whole or not there.
 
-The file is safetensors: the arrays of the encoder by name, the item vectors, and two texts as JSON: the items' ids, and
-what the file is (`_Manifest`). Its header holds the SHA-256 of all of it, which is also what a state remembers of the
-checkpoint that it began with. Reading runs no code from the file, checks every byte, and refuses with a SettingsError
-what is damaged, foreign, of another format or for another network.
+The file is safetensors: the arrays of the encoder by name, the item vectors, the mean squares of the gradients of both,
+and two texts as JSON: the items' ids, and what the file is (`_Manifest`). Its header holds the SHA-256 of all of it,
+which is also what a state remembers of the checkpoint that it began with. Reading runs no code from the file, checks
+every byte, and refuses with a SettingsError what is damaged, foreign, of another format or for another network.
 """
 
 import os
@@ -49,7 +49,9 @@ def write(path: Path, checkpoint: Checkpoint) -> str:
         "manifest": _text(_Manifest(network=checkpoint.network)),
         "ids": _text(checkpoint.ids),
         "vectors": checkpoint.vectors,
-        **nest("encoder", dict(checkpoint.weights)),
+        "vector_squares": checkpoint.vector_squares,
+        **nest("encoder", checkpoint.weights),
+        **nest("encoder_squares", checkpoint.weight_squares),
     }
     # safetensors copies memory as it lies, so a transposed array would come back scrambled.
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -88,7 +90,15 @@ def read(path: Path) -> Checkpoint:
         raise SettingsError(message)
     manifest = msgspec.json.decode(_bytes(arrays["manifest"]), type=_Manifest)
     ids = msgspec.json.decode(_bytes(arrays["ids"]), type=tuple[str, ...])
-    return Checkpoint(manifest.network, pick("encoder", arrays), ids, arrays["vectors"].astype(np.float32), digest)
+    return Checkpoint(
+        manifest.network,
+        pick("encoder", arrays),
+        ids,
+        arrays["vectors"].astype(np.float32),
+        pick("encoder_squares", arrays),
+        arrays["vector_squares"].astype(np.float32),
+        digest,
+    )
 
 
 def start(settings: Settings) -> Checkpoint | None:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 FAST, SLOW = 0.9, 0.999
 EPSILON = 1e-8
+MANY = 10_000
+"""Updates after which moments need no correction any more."""
 
 
 def adam_step(values: Tensor, gradients: Tensor, first: Tensor, second: Tensor, steps: int, rate: float) -> None:
@@ -20,5 +22,10 @@ def adam_step(values: Tensor, gradients: Tensor, first: Tensor, second: Tensor, 
     """
     first.lerp_(gradients, 1 - FAST)
     second.lerp_(gradients.square(), 1 - SLOW)
-    size = (second / (1 - SLOW**steps)).sqrt_().add_(EPSILON)
+    size = mean_squares(second, steps).sqrt_().add_(EPSILON)
     values.sub_(rate * (first / (1 - FAST**steps)) / size)
+
+
+def mean_squares(second: Tensor, steps: int) -> Tensor:
+    """Return the mean squares of the gradients of `steps` updates, from their `second` moments."""
+    return second / (1 - SLOW**steps)

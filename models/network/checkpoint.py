@@ -29,6 +29,9 @@ class Checkpoint:
         The I items it knows, the one met last at the end.
     vectors
         Their vectors (I, D).
+    weight_squares, vector_squares
+        The mean squares of their gradients, by which Adam knows how far a step may go: without them its first steps
+        would be as long for what was learned well as for what was never learned.
     digest
         SHA-256 (hex) of all of this; empty before it is written.
     """
@@ -37,8 +40,15 @@ class Checkpoint:
     weights: Weights
     ids: tuple[str, ...]
     vectors: Floats
+    weight_squares: Weights
+    vector_squares: Floats
     digest: str = ""
 
     def newest(self, items: int) -> "Checkpoint":
         """Return the same with so many items at most, those met last."""
-        return replace(self, ids=self.ids[-items:], vectors=self.vectors[-items:])
+        return replace(
+            self,
+            ids=self.ids[-items:],
+            vectors=self.vectors[-items:],
+            vector_squares=self.vector_squares[-items:],
+        )

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.base import Floats, Mask
-from models.network.adam import adam_step
+from models.network.adam import adam_step, mean_squares
 from models.network.checkpoint import Weights
 from models.network.config import NetworkConfig
 from models.network.encoders import new_encoder
@@ -70,10 +70,15 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """What came of it: the weights of the encoder by name, and the vectors (I, D) of all items of the examples."""
+    """What came of it: the weights of the encoder by name, and the vectors (I, D) of all items of the examples.
+
+    `squares` are the mean squares of the gradients of both; see Checkpoint.
+    """
 
     weights: Weights
     vectors: Floats
+    weight_squares: Weights
+    vector_squares: Floats
     best: Pass
 
 
@@ -123,8 +128,7 @@ def pretrain(
                 break
         trainer.take_back(kept)
         trainer.learn(newest, np.arange(held), progress)
-    encoder, vectors = trainer.copy()
-    return Pretrained({name: tensor.numpy() for name, tensor in encoder.items()}, vectors.numpy(), best)
+    return trainer.result(best)
 
 
 class _Sample(NamedTuple):
@@ -151,6 +155,23 @@ class _Trained(NamedTuple):
     def of(cls, values: Tensor, rate: float) -> "_Trained":
         return cls(values, rate, torch.zeros_like(values), torch.zeros_like(values))
 
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All that changes."""
+        return self.values, self.first, self.second
+
+    def squares(self, steps: int) -> Floats:
+        """Mean squares of the gradients of so many steps."""
+        found: Floats = mean_squares(self.second, steps).numpy()
+        return found
+
+
+class _Copy(NamedTuple):
+    """The parts of everything that is trained, after so many steps."""
+
+    steps: int
+    parts: list[list[Tensor]]
+
 
 class _Trainer:
     """Encoder, item vectors and optimiser."""
@@ -161,17 +182,35 @@ class _Trainer:
         self._updates = 0
         self._encoder = new_encoder(network)
         self._vectors = nn.Parameter(torch.randn(items, network.width) * _START_SCALE)
-        self._begin()
+        self._steps = 0
+        self._trained = [
+            *(_Trained.of(one, config.network_rate) for one in self._encoder.parameters()),
+            _Trained.of(self._vectors, config.vector_rate),
+        ]
 
-    def copy(self) -> tuple[dict[str, Tensor], Tensor]:
-        weights = {name: tensor.clone() for name, tensor in self._encoder.state_dict().items()}
-        return weights, self._vectors.detach().clone()
+    def copy(self) -> _Copy:
+        """Return what has been learned so far."""
+        return _Copy(self._steps, [[part.detach().clone() for part in one.parts] for one in self._trained])
 
-    def take_back(self, kept: tuple[dict[str, Tensor], Tensor]) -> None:
-        weights, vectors = kept
-        self._encoder.load_state_dict(weights)
-        self._vectors.data.copy_(vectors)
-        self._begin()
+    def take_back(self, kept: _Copy) -> None:
+        """Go back to where a copy was made."""
+        self._steps = kept.steps
+        with torch.no_grad():
+            for one, parts in zip(self._trained, kept.parts, strict=True):
+                for part, former in zip(one.parts, parts, strict=True):
+                    part.copy_(former)
+
+    def result(self, best: Pass) -> Pretrained:
+        """Return what was learned."""
+        *weights, vectors = self._trained
+        names = [name for name, _ in self._encoder.named_parameters()]
+        return Pretrained(
+            {name: one.values.detach().numpy() for name, one in zip(names, weights, strict=True)},
+            vectors.values.detach().numpy(),
+            {name: one.squares(self._steps) for name, one in zip(names, weights, strict=True)},
+            vectors.squares(self._steps),
+            best,
+        )
 
     def learn(self, examples: Examples, order: Places, progress: Callable[[int], None]) -> float:
         """Take one pass in the given order; return the mean loss."""
@@ -248,15 +287,6 @@ class _Trainer:
         scores[:, sample.met :] += sample.stands_for
         places = np.searchsorted(sample.rows[: sample.met], targets)
         return functional.cross_entropy(scores, torch.from_numpy(places), reduction="none")
-
-    def _begin(self) -> None:
-        """Begin the optimiser anew."""
-        self._steps = 0
-        vectors = _Trained.of(self._vectors, self._config.vector_rate)
-        self._trained = [
-            *(_Trained.of(one, self._config.network_rate) for one in self._encoder.parameters()),
-            vectors,
-        ]
 
     def _step(self, gradients: Sequence[Tensor]) -> None:
         """Take one step of AdamW: Adam, and beside it every number shrinks by a share of its rate."""

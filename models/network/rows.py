@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.base import Mask
-from models.network.adam import EPSILON, FAST, SLOW
+from models.network.adam import EPSILON, FAST, MANY, SLOW
 from models.tables import dead_rows, grown
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -31,10 +31,12 @@ class ItemVectors:
         D.
     rate
         Learning rate of Adam.
+    settled_rate
+        The same for rows that have had `MANY` updates, as those have that begin with a history.
     """
 
-    def __init__(self, width: int, rate: float) -> None:
-        self._rate = rate
+    def __init__(self, width: int, rate: float, settled_rate: float | None = None) -> None:
+        self._rates = (rate, rate if settled_rate is None else settled_rate)
         self._updates = np.zeros(1, np.int32)
         self._known = np.zeros(1, np.bool_)
         self._tables = tuple(torch.zeros(1, width) for _ in _NAMES)
@@ -50,12 +52,14 @@ class ItemVectors:
         """The vectors (rows, D), without a copy."""
         return self._tables[0][: self._rows]
 
-    def begin(self, vectors: Tensor) -> None:
-        """Begin with `vectors` (n, D) in the first n rows: known, and as if each had had one update."""
-        self.grow(len(vectors))
-        self._updates[: len(vectors)] = 1
-        self._known[: len(vectors)] = True
-        self._tables[0][: len(vectors)] = vectors
+    def begin(self, vectors: Tensor, squares: Tensor) -> None:
+        """Begin with `vectors` (n, D) in the first n rows, as if after many updates by gradients of these `squares`."""
+        count = len(vectors)
+        self.grow(count)
+        self._updates[:count] = MANY
+        self._known[:count] = True
+        table, _, second = self._tables
+        table[:count], second[:count] = vectors, squares
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` rows."""
@@ -72,7 +76,7 @@ class ItemVectors:
         self._updates[rows] += 1
         self._known[rows] = True
         tables = (table.numpy() for table in self._tables)
-        _step(rows, vectors.numpy(), gradients.numpy(), self._updates, *tables, self._rate)
+        _step(rows, vectors.numpy(), gradients.numpy(), self._updates, *tables, *self._rates)
 
     def forget(self, dead: Mask) -> None:
         """Reset the rows marked in `dead`; rows beyond its end live on."""
@@ -101,11 +105,12 @@ class ItemVectors:
 
 
 @kernel
-def _step(rows, starts, gradients, updates, vectors, first, second, rate):
+def _step(rows, starts, gradients, updates, vectors, first, second, rate, settled_rate):
     """`adam.adam_step` for some rows of three tables: in one pass, where whole tensors need ten."""
     for n in range(len(rows)):
         row = rows[n]
-        fast = np.float32(rate / (1 - FAST ** updates[row]))
+        own_rate = rate if updates[row] <= MANY else settled_rate
+        fast = np.float32(own_rate / (1 - FAST ** updates[row]))
         slow = np.float32(1 / (1 - SLOW ** updates[row]))
         for d in range(vectors.shape[1]):
             gradient = gradients[n, d]

@@ -12,8 +12,8 @@ the replay buffer:
    rows that it stands for, which keeps the sum in the softmax unbiased.
 4. *Guards*: a gradient that is not finite changes nothing, is counted, and its live examples are dropped; a large one
    is clipped.
-5. *Step*: Adam, with a larger rate for item vectors than for the network, and a smaller one for a network that has
-   learned from history before (`pretraining`).
+5. *Step*: Adam, with a larger rate for item vectors than for the network, and smaller ones for what has been learned
+   from history before (`pretraining`).
 
 Random numbers depend on the seed and the number of the update alone.
 """
@@ -31,7 +31,7 @@ from models.base import Column, Events, Expert, Mask, Progress, Queries, Reading
 from models.experts.dense import Logits, Probabilities, listed
 from models.experts.portion import Places, Portion
 from models.experts.shortlist import Shortlist
-from models.network.adam import adam_step
+from models.network.adam import MANY, adam_step
 from models.network.checkpoint import Checkpoint
 from models.network.config import NetworkConfig
 from models.network.encoders import new_encoder
@@ -73,7 +73,7 @@ class TrainingConfig:
     scored: int = 4_096  # items scored for every list, beside its candidates
     vector_rate: float = 0.01
     network_rate: float = 0.001
-    tuning_rate: float = 0.0002  # of a network that begins with a checkpoint
+    tuning: float = 0.2  # share of these rates for what begins with a checkpoint
     largest_gradient: float = 1.0  # norm of all gradients of an update together
 
 
@@ -114,12 +114,14 @@ class SequenceExpert(Expert):
             self._encoder = new_encoder(self._network).eval()  # in training only while an update computes
         if start is not None:
             self._encoder.load_state_dict({name: torch.tensor(array) for name, array in start.weights.items()})
-        self._network_rate = self._training.network_rate if start is None else self._training.tuning_rate
+        share = 1.0 if start is None else self._training.tuning
+        self._former = 0 if start is None else MANY  # updates before the first one here
+        self._network_rate = self._training.network_rate * share
         self._parameters = list(self._encoder.parameters())
         self._weights = parameters_to_vector(self._parameters).detach()
         vector_to_parameters(self._weights, self._parameters)  # from now on the parameters are parts of this vector
         self._moments = (torch.zeros_like(self._weights), torch.zeros_like(self._weights))
-        self._items = ItemVectors(self._network.width, self._training.vector_rate)
+        self._items = ItemVectors(self._network.width, self._training.vector_rate, self._training.vector_rate * share)
         self._replay = ReplayBuffer(self._training.replay_capacity, self._network.window)
         self._shortlist = Shortlist(self._training.scored)
         self._foreseen: _Foreseen | None = None
@@ -129,7 +131,9 @@ class SequenceExpert(Expert):
         self.skipped = 0
         self.loss = float("nan")
         if start is not None:
-            self._items.begin(torch.tensor(start.vectors))
+            squares = [torch.tensor(start.weight_squares[name]) for name, _ in self._encoder.named_parameters()]
+            self._moments[1].copy_(parameters_to_vector(squares))
+            self._items.begin(torch.tensor(start.vectors), torch.tensor(start.vector_squares))
             self._shortlist.enter(np.arange(len(start.ids), dtype=np.int32))
 
     @property
@@ -282,7 +286,7 @@ class SequenceExpert(Expert):
         # 5. Step
         self.updates += 1
         self.loss = float(loss.detach())
-        adam_step(self._weights, gradient * clip, *self._moments, self.updates, self._network_rate)
+        adam_step(self._weights, gradient * clip, *self._moments, self._former + self.updates, self._network_rate)
         self._items.update(rows, started.detach(), row_gradients * clip)
         self._shortlist.enter(examples.targets[:batch][::-1])  # live ones, oldest first
 

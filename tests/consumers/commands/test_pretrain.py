@@ -34,7 +34,7 @@ def rest(tmp_path: Path) -> EventFile:
 
 def trained(history: EventFile, path: Path, chosen: Settings | None = None) -> str:
     console = Console(file=io.StringIO(), width=120)
-    train(chosen or settings(network={}), history, path, 5, console)
+    train(chosen or settings(network={}), history, path, 12, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

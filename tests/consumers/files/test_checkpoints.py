@@ -17,7 +17,9 @@ IDS = ("a", "é", "c")
 
 def checkpoint(network: NetworkConfig | None = None) -> Checkpoint:
     weights = {"tokens.now": np.arange(4, dtype=np.float32), "gates.weight": np.ones((2, 3), np.float32)}
-    return Checkpoint(network or NetworkConfig(), weights, IDS, np.arange(6, dtype=np.float32).reshape(3, 2))
+    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
+    squares = {name: array + 1 for name, array in weights.items()}
+    return Checkpoint(network or NetworkConfig(), weights, IDS, vectors, squares, vectors + 1)
 
 
 @pytest.fixture
@@ -30,14 +32,17 @@ def test_what_was_written_comes_back(path: Path) -> None:
     found = checkpoints.read(path)
     assert (found.network, found.ids, found.digest) == (NetworkConfig("lstm", calendar=True, width=2), IDS, digest)
     assert np.array_equal(found.vectors, checkpoint().vectors)
-    assert found.weights.keys() == checkpoint().weights.keys()
-    assert all(np.array_equal(found.weights[name], array) for name, array in checkpoint().weights.items())
+    assert np.array_equal(found.vector_squares, checkpoint().vector_squares)
+    assert found.weights.keys() == checkpoint().weights.keys() == found.weight_squares.keys()
+    for name, array in checkpoint().weights.items():
+        assert np.array_equal(found.weights[name], array)
+        assert np.array_equal(found.weight_squares[name], array + 1)
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 def test_a_column_of_a_larger_table_is_written_as_it_is_read(path: Path) -> None:
     crossed = np.arange(6, dtype=np.float32).reshape(2, 3).T
-    checkpoints.write(path, Checkpoint(NetworkConfig(), {"w": crossed}, IDS, crossed))
+    checkpoints.write(path, Checkpoint(NetworkConfig(), {"w": crossed}, IDS, crossed, {}, crossed))
     found = checkpoints.read(path)
     assert np.array_equal(found.vectors, crossed)
     assert np.array_equal(found.weights["w"], crossed)
@@ -105,7 +110,8 @@ def test_a_checkpoint_for_another_network_is_refused(path: Path) -> None:
 
 
 def test_there_are_no_more_items_than_there_is_room_for(path: Path) -> None:
-    many = Checkpoint(NetworkConfig(), {}, tuple(f"i{n}" for n in range(25)), np.zeros((25, 2), np.float32))
+    zeros = np.zeros((25, 2), np.float32)
+    many = Checkpoint(NetworkConfig(), {}, tuple(f"i{n}" for n in range(25)), zeros, {}, zeros)
     checkpoints.write(path, many)
     found = checkpoints.start(settings(network={"checkpoint": path}, models={"items": 10}))
     assert found is not None

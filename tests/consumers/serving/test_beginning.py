@@ -25,7 +25,8 @@ IDS = ("d", "a", "elsewhere")
 
 def checkpoint(digest: str) -> Checkpoint:
     weights = {name: tensor.numpy().copy() for name, tensor in new_encoder(NetworkConfig()).state_dict().items()}
-    return Checkpoint(NetworkConfig(), weights, IDS, np.full((3, 64), 0.1, np.float32), digest)
+    vectors = np.full((3, 64), 0.1, np.float32)
+    return Checkpoint(NetworkConfig(), weights, IDS, vectors, weights, vectors, digest)
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,14 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
     assert not same(one, third)
 
 
+def test_how_large_gradients_were_is_known_in_the_end() -> None:
+    learned = pretrain(examples(), ITEMS, NETWORK, FEW, 1)
+    assert learned.weight_squares.keys() == learned.weights.keys()
+    for squares in (*learned.weight_squares.values(), learned.vector_squares):
+        assert (squares >= 0).all()
+        assert 1e-9 < squares.max() < 1
+
+
 def test_it_ends_when_what_is_held_out_is_foreseen_no_better() -> None:
     random = examples()
     guesses = np.random.default_rng(0).integers(0, ITEMS, len(random.targets)).astype(np.int32)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from models.network.rows import ItemVectors
@@ -53,12 +54,13 @@ def test_state_holds_no_row_beyond_the_last_known() -> None:
     assert {len(array) for array in items.state().values()} == {8}
 
 
-def test_rows_can_begin_as_known() -> None:
-    items = ItemVectors(2, rate=0.1)
-    items.begin(torch.ones(2, 2))
+def test_rows_can_begin_as_after_many_updates() -> None:
+    items = ItemVectors(2, rate=0.1, settled_rate=0.02)
+    items.begin(torch.ones(2, 2), torch.full((2, 2), 4.0))
     assert items.known.tolist() == [True, True]
     items.grow(3)
     items.update(np.array([0, 2]), items.vectors[[0, 2]], gradients(0)[:2])
-    assert items.state()["updates"].tolist() == [2, 1, 1]
     assert torch.equal(items.vectors[1], torch.ones(2))
-    assert 0 < float((items.vectors[0] - 1).abs().max()) < 0.1
+    step = 0.02 * 0.1 * 1.0 / 2.0  # a tenth of the gradient by the root of what was usual
+    assert float(1 - items.vectors[0, 0]) == pytest.approx(step, rel=0.01)
+    assert float(-items.vectors[2, 0]) == pytest.approx(0.1, rel=0.01), "a first step"
