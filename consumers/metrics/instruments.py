@@ -17,7 +17,7 @@ from consumers.metrics.machine import memory_limit_bytes
 
 OUTCOMES = (
     *("accepted", "learned", "requests", "negatives", "exposures", "erased", "duplicates", "ignored"),
-    *("key_mismatches", "coalesced", "unpublished"),
+    *("key_mismatches", "coalesced", "unpublished", "items", "homeless"),
 )
 """Fields of `Outputs` that count events."""
 
@@ -47,6 +47,8 @@ class Instruments:
             "Events by what became of them; one may be in several. accepted have passed cleaning; of these, learned, "
             "negatives and requests say what they are, coalesced and unpublished got no list of their own. exposures, "
             "duplicates, ignored and erased go no further; key_mismatches are records whose key is not their user. "
+            "items are records that tell of one; those of an available one that found no row are homeless: "
+            "models.items is too small for the catalogue. "
             "Nothing accepted: see what the others say.",
             "outcome",
         )
