@@ -1,8 +1,8 @@
 """How an item is doing: whether it rises, has the age at which items are met, and meets its hour of the day.
 
-Everything is read from the item's count series (`models.series`), from the time of its first event and from the hours
-at which it was met. With the rate r_h, events in a period averaged over the series with a half-life of h periods, and
-no further back than the period of the item's first event:
+Everything is read from the item's count series (`models.series`), from the time of its publication, or of its first
+event where none is told, and from the hours at which it was met. With the rate r_h, events in a period averaged over
+the series with a half-life of h periods, and no further back than the period in which the item began:
 
 - `rising`: r_1, times the trend ``(r_1 + .5) / (r_8 + .5)``.
 - `by_age`: r_8, times how much likelier than chance the next item is of that age. Ages fall into octaves of a quarter
@@ -15,6 +15,8 @@ Only items of the pool are proposed, those that were met last. Log feature: ``lo
 Random numbers depend on the number of the event alone. Memory: 77 bytes an item.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +25,7 @@ from models.elementary import log1p_all
 from models.experts.shortlist import Shortlist
 from models.series import LENGTH, CountSeries
 from models.tables import dead_rows, grown, mixed
+from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
 from stream.windows import Times
@@ -54,7 +57,7 @@ class Dynamics(Expert):
     def __init__(self) -> None:
         self._series = CountSeries()
         self._pool = Shortlist(_POOL)
-        self._first_ms = np.zeros(0, np.int64)  # by item row
+        self._first_ms = np.zeros(0, np.int64)  # by item row: its publication or its first event
         self._hours = np.zeros((0, _BINS), np.uint8)
         self._all_hours = np.zeros(_BINS)
         self._ages = np.zeros((2, _AGES))  # events by age; and what chance would have given
@@ -80,6 +83,14 @@ class Dynamics(Expert):
         )  # fmt: skip
         self._learned += len(events)
         self._pool.enter(events.items)
+
+    def stock(self, rows: Rows, items: Sequence[Item]) -> None:
+        """See Expert."""
+        most = int(rows.max(initial=-1)) + 1
+        self._first_ms, self._hours = grown(self._first_ms, most, _UNMET), grown(self._hours, most)
+        for row, item in zip(rows.tolist(), items, strict=True):
+            if item.published_ms is not None:
+                self._first_ms[row] = item.published_ms
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
@@ -196,7 +207,7 @@ def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours
             item = rows[b, c]
             if not 0 <= item < len(first_ms) or first_ms[item] == _UNMET:
                 continue
-            behind = max(now - periods[item], 0)
+            behind = max(now - periods[item], 0) if item < len(periods) else LENGTH  # without a series
             age_ms = max(now_ms - first_ms[item], 0)
             known = min(max(now - first_ms[item] // period_ms, 0) + 1, LENGTH)  # periods since its first event
             short = long = 0.0

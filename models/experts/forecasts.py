@@ -24,7 +24,8 @@ from stream.snapshots import State, nest, pick
 HALF_LIFE = 6.0
 """Of the counts by which items are chosen to be followed, in periods."""
 
-FADING = np.where(np.arange(LENGTH) > 0, np.exp2(-np.arange(LENGTH) / HALF_LIFE), 0.0)
+_ENDED = np.arange(LENGTH) > 0  # an item is followed for its past, not for the period that is going on
+FADING = np.where(_ENDED, np.exp2(-np.arange(LENGTH) / HALF_LIFE), 0.0)
 
 
 class Forecaster(Expert):

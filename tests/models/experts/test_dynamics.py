@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from models.experts.dynamics import Dynamics
+from models.series import LENGTH
+from stream.events import Item
 from tests.models.checks import CHECKS, Check, bytes_of, name_of
-from tests.models.tiny import DAY_S, log_features, query, teach
+from tests.models.tiny import DAY_S, MONDAY_S, log_features, query, teach
 
 HOUR_S = 3_600
 
@@ -48,6 +50,34 @@ def test_where_only_what_is_new_is_met_age_says_so() -> None:
     ratio = expert.state()["ages"]
     assert ratio[0, 0] > 0.99 * ratio[0].sum(), "events meet the youngest"
     assert ratio[1, 0] < 0.2 * ratio[1].sum(), "which are few among all"
+
+
+def published(hours_ago: float) -> Item:
+    return Item(item_id="x", available=True, published_ms=int((MONDAY_S - hours_ago * HOUR_S) * 1000))
+
+
+def test_an_item_begins_with_its_publication_where_that_is_told() -> None:
+    expert = Dynamics()
+    expert.stock(np.array([2, 1], np.int32), [published(48), Item(item_id="y", available=True)])
+    silent = expert.read(query([], now_s=0))
+    assert not silent.score(np.array([[0, 1, 2]], np.int32)).any(), "what nobody has met has no evidence"
+    teach(expert, [(0, 1, 0), (0, 2, 0)])
+    # The event that is asked about is the only one; of the long rate it leaves the more, the shorter the past.
+    found = log_features(expert.read(query([], now_s=HOUR_S // 2)), expert.columns, "by_hour", items=3)[0]
+    assert found[1] > found[2] > found[0] == 0
+    expert.forget_items(np.array([False, True, True]))
+    teach(expert, [(0, 1, 60), (0, 2, 60)])
+    assert expert.state()["first_ms"][1] == expert.state()["first_ms"][2] == (MONDAY_S + 60) * 1000
+
+
+def test_items_without_a_series_are_known_by_age_and_hours_alone() -> None:
+    expert, restored = Dynamics(), Dynamics()
+    teach(expert, [(0, item, hour * HOUR_S) for hour in range(LENGTH + 1) for item in range(3)])  # now of four hours
+    state = expert.state()
+    state["series.counts"], state["series.periods"] = state["series.counts"][:0], state["series.periods"][:0]
+    restored.restore(state)  # as where series begin anew
+    features = restored.read(query([], now_s=LENGTH * HOUR_S)).score(np.array([[0, 1, 2]], np.int32))
+    assert not features.any()
 
 
 def test_bytes_of_an_item() -> None:
