@@ -373,7 +373,7 @@ class Service(Generic[P]):
         standing.sequence += 1
         standing.offsets.update(offsets)
         self._batches += 1
-        self._observer.answered(outputs, [one.record.timestamp_ms for one in batch], committed_ms)
+        self._observer.answered(outputs, _stamps_ms(batch), committed_ms)
 
     def _commit(self, outputs: Outputs, record: bytes, offsets: Offsets) -> tuple[int, int]:
         """Return where the journal record stands, and when it was committed."""
@@ -410,7 +410,7 @@ class Service(Generic[P]):
         """Look at the backlog, and let it decide how much is trained."""
         ends = {source: end for source, (_, end) in self._task.log.bounds().items()}
         backlog = sum(max(end - standing.offsets.get(source, end), 0) for source, end in ends.items())
-        oldest_ms = min((one.record.timestamp_ms for one in batch), default=None) if backlog else None
+        oldest_ms = min(_stamps_ms(batch), default=None) if backlog else None
         self._share.observe(backlog)
         self._observer.behind(backlog, oldest_ms, self._now_ms())
         self._observer.trains(self._share.now)
@@ -424,6 +424,11 @@ def _noticing(offsets: Offsets) -> Iterator[None]:
         yield
     except Exception as error:
         raise _ModelRaisedError(offsets) from error
+
+
+def _stamps_ms(batch: Sequence[Decoded]) -> list[int]:
+    """When the records of a batch came; but for what is told of items, which may be years old and nobody waits for."""
+    return [one.record.timestamp_ms for one in batch if one.item is None]
 
 
 def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:

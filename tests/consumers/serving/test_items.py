@@ -1,14 +1,14 @@
 """The topic of the items as journaled input: what a crash, a follower and compaction make of it."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from consumers.pipeline import Outputs, Pipeline
+from consumers.pipeline import Pipeline
 from consumers.service import Service
 from consumers.serving.recovery import Follower
 from consumers.serving.task import Task
@@ -24,13 +24,6 @@ from tests.consumers.stream import NOON, items
 from tests.consumers.toy import Notes
 
 ITEMS = TopicPartition("items", 0)
-
-
-class _Notes(Notes):
-    """Takes it that items are not answered."""
-
-    def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
-        assert len(timestamps_ms) == len(outputs.lists) + len(outputs.dead) + outputs.items
 
 
 class ItemBench(WholeBench):
@@ -60,7 +53,7 @@ class ItemBench(WholeBench):
         """Run until the process dies at the last of these commits."""
         self.broker.faults.extend(faults)
         log = MemoryLog(self.broker)
-        service = Service(self.task(log), self.settings, _Notes(self.broker.changed))
+        service = Service(self.task(log), self.settings, Notes(self.broker.changed))
 
         def live() -> None:
             with suppress(CrashedError):
