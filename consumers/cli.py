@@ -136,7 +136,7 @@ def run(
     settings = _settings(config, preset).with_overrides(checkpoint=begin)
     topics = ensure_topics(settings.kafka.connection(), settings.topics())  # before all that takes seconds to load
 
-    from consumers.service import run as run_service
+    from consumers.commands.run import run as run_service
 
     run_service(settings, topics, rebuild=rebuild)
 

@@ -16,41 +16,30 @@ again is a dead letter.
 
 import logging
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Generic
 
 import msgspec
 
-from consumers.files import checkpoints
-from consumers.pipeline import Decisions, Outputs, Pipeline
+from consumers.pipeline import Decisions, Outputs
 from consumers.serving.core import Done, P, done_singly
 from consumers.serving.intake import Intake
 from consumers.serving.keeper import Keeper
-from consumers.serving.memory import MemoryWatch
-from consumers.serving.observer import Both, Observer, Role
+from consumers.serving.observer import Observer, Role
 from consumers.serving.recovery import Follower
-from consumers.serving.rehearsal import rehearse
 from consumers.serving.restoring import next_epoch
 from consumers.serving.shedding import TrainingShare
 from consumers.serving.task import Standing, Task
 from consumers.settings import Settings
-from consumers.telemetry import Telemetry
-from consumers.web.endpoint import Endpoint
-from consumers.web.live import LiveView
-from consumers.web.site import Site
 from stream import journal, snapshots
 from stream.errors import CommitInDoubtError, LeaseLostError, ModelError
 from stream.events import Decoded
-from stream.kafka import KafkaLog
 from stream.log import Offsets, Ranges
-from stream.topics import TaskTopics
 
 _log = logging.getLogger(__name__)
 
@@ -437,75 +426,3 @@ def _ranges(offsets: Offsets, batch: Sequence[Decoded]) -> Ranges:
     for one in batch:
         ends[one.record.source] = one.record.offset + 1
     return {source: (offsets[source], end) for source, end in ends.items()}
-
-
-def task_on_kafka(settings: Settings, topics: TaskTopics, scorers: Sequence[str]) -> Task[Pipeline]:
-    """Return the task of these settings; a state also depends on which experts there are, and on its checkpoint.
-
-    Raises SettingsError when the checkpoint cannot be used.
-    """
-    start = checkpoints.start(settings)
-    digest = None if start is None else start.digest
-    name = settings.application.name
-    kind = " ".join([settings.settings_hash(), *scorers, *([] if digest is None else [digest])])
-    log = KafkaLog(settings.kafka.connection(), name, topics)
-    return Task(log, name, kind, Path(settings.state.dir), lambda epoch: Pipeline(settings, epoch, start=start), digest)
-
-
-def run(settings: Settings, topics: TaskTopics, *, rebuild: bool = False) -> None:
-    """Lead a task on Kafka, or stand by, until SIGINT or SIGTERM; what goes wrong is raised as one sentence.
-
-    `topics` are those of the settings, as they are.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    rehearsed = Pipeline(settings)
-    scorers = rehearsed.recommender.scorers
-    name = settings.application.name
-    telemetry, view = Telemetry(scorers, topics.input.retention_ms, name), LiveView(name, scorers)
-    task = task_on_kafka(settings, topics, scorers)
-    service = Service(task, settings, Both(telemetry, view), rebuild=rebuild)
-    metrics = settings.metrics
-    site = Site(view, metrics.host, service.live, service.role) if metrics.page else None
-    endpoint = Endpoint(metrics.host, metrics.port, telemetry.registry, service.live, service.role, site)
-    with endpoint if metrics.enabled else nullcontext(), MemoryWatch(), stopping_on_signals(service):
-        with leaving_on_signals(service):
-            if metrics.enabled:
-                _log.info("%s %s", "Live page, metrics and health:" if site else "Metrics and health:", endpoint.url)
-            rehearse(rehearsed)
-        service.run()
-
-
-@contextmanager
-def leaving_on_signals(service: Service[P]) -> Iterator[None]:
-    """Let SIGINT or SIGTERM end the process at once and cleanly, where a service has not begun yet."""
-
-    def leave(_number: int, _frame: object) -> None:
-        service.stop()  # should whatever is interrupted swallow the exception
-        raise SystemExit(0)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def stopping_on_signals(service: Service[P]) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM stop the service cleanly, and a second one at once."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(_number: int, _frame: object) -> None:
-        _log.info("Stopping after this batch; once more to stop at once.")
-        service.stop()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -17,8 +17,8 @@ import msgspec
 from rich.console import Console
 
 from consumers.commands.reporting import progress
+from consumers.commands.run import task_on_kafka
 from consumers.pipeline import Pipeline
-from consumers.service import task_on_kafka
 from consumers.serving.core import P
 from consumers.serving.recovery import Follower
 from consumers.serving.restoring import from_snapshot, usable

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -22,7 +22,7 @@ def pipeline(**sections: object) -> Pipeline:
     return Pipeline(stream.settings(**(WITH_ITEMS | sections)))
 
 
-def told(pipeline: Pipeline, *items: str | dict[str, object], first: int = 0) -> list[Decoded]:
+def told(pipeline: Pipeline, *items: str | Mapping[str, object], first: int = 0) -> list[Decoded]:
     """Decode records of the items topic; a text is the id of an item that is withdrawn."""
     return [
         pipeline.decoder.decode(
@@ -39,7 +39,7 @@ def listed(pipeline: Pipeline, batch: Sequence[Decoded]) -> set[str]:
     return {item for answer in lists(run(pipeline, list(batch))) for item in items(answer)}
 
 
-def tell(pipeline: Pipeline, *items: str | dict[str, object]) -> None:
+def tell(pipeline: Pipeline, *items: str | Mapping[str, object]) -> None:
     run(pipeline, told(pipeline, *items))
 
 

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from consumers.pipeline import Outputs, Pipeline
-from models.base import Expert
+from models.base import Expert, Floats
 from models.experts.factorization import FactorizationConfig, FactorizationExpert
 from models.families import experts
 from models.network.training import SequenceExpert, TrainingConfig
@@ -97,8 +96,8 @@ class Unseeded(FactorizationExpert):
     def __init__(self) -> None:
         super().__init__(FactorizationConfig(negatives=0))
 
-    def _new_vector(self, kind: int, row: int) -> npt.NDArray[np.float64]:
-        return np.linspace(-0.1, 0.2 + kind, self._config.factors)
+    def _new_vector(self, kind: int, row: int) -> Floats:
+        return np.linspace(-0.1, 0.2 + kind, self._config.factors, dtype=np.float32)
 
 
 def counting() -> list[Expert]:

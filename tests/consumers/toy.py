@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from consumers.commands.run import stopping_on_signals
 from consumers.pipeline import Decisions, Learned, Outputs
-from consumers.service import Service, stopping_on_signals
+from consumers.service import Service
 from consumers.serving.observer import Role
 from consumers.serving.task import Task
 from consumers.settings import Settings

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
+from consumers.commands.run import stopping_on_signals
 from consumers.pipeline import Outputs, Pipeline
-from consumers.service import Service, stopping_on_signals
+from consumers.service import Service
 from consumers.serving.observer import Role
 from consumers.serving.task import Task
 from consumers.settings import Settings

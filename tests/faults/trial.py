@@ -101,8 +101,8 @@ class Trial:
             self.values[section] = self.values.get(section, {}) | changes
         self.connection = Connection(world.broker.bootstrap)
         table = self.settings.topics()
-        forever = TaskTopics(*(replace(spec, retention_ms=-1) for spec in table.all()))
-        self.topics = ensure_topics(self.connection, forever)
+        source, output, dead_letters, journal = (replace(spec, retention_ms=-1) for spec in table.all())
+        self.topics = ensure_topics(self.connection, TaskTopics(source, output, dead_letters, journal))
         self.reader = Reader(self.connection, self.topics)
         self.silent: set[tuple[int, int]] = set()  # places of records that get no answer
         self.sent = dict.fromkeys((TopicPartition(*s) for s in self._sources()), 0)

@@ -58,8 +58,8 @@ class KafkaBench:
         self._connection = Connection(broker.bootstrap)
         table = task_topics(f"{prefix}app", self.input, self.output, 2)
         # What is written here is of 1970, and would leave a log that keeps its records for so and so many days.
-        forever = TaskTopics(*(replace(spec, retention_ms=-1) for spec in table.all()))
-        self._topics = ensure_topics(self._connection, forever)
+        source, output, dead_letters, journal = (replace(spec, retention_ms=-1) for spec in table.all())
+        self._topics = ensure_topics(self._connection, TaskTopics(source, output, dead_letters, journal))
 
     def log(self) -> Log:
         return KafkaLog(self._connection, f"{self._prefix}app", self._topics, end_process=lambda _code: None)

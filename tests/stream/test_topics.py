@@ -29,7 +29,8 @@ def test_missing_topics_are_made_as_the_table_says(connection: Connection, prefi
 
 
 def _without_more(table: TaskTopics) -> TaskTopics:
-    return TaskTopics(*(replace(spec, more={}) for spec in table.all()))
+    source, output, dead_letters, journal = (replace(spec, more={}) for spec in table.all())
+    return TaskTopics(source, output, dead_letters, journal)
 
 
 def test_the_others_follow_an_input_that_is_there(connection: Connection, prefix: str) -> None:
@@ -125,7 +126,7 @@ def test_a_topic_of_items_is_made_to_match_the_input(connection: Connection, pre
     table = task_topics(f"{prefix}app", f"{prefix}in", f"{prefix}out", 2, items_topic=f"{prefix}items")
     made = ensure_topics(connection, table).items
     assert made is not None
-    assert (made.partitions, made.cleanup, made.compaction_lag_ms) == (3, {"compact"}, 40 * 86_400_000)
+    assert (made.partitions, made.cleanup, made.compaction_lag_ms) == (3, frozenset({"compact"}), 40 * 86_400_000)
 
 
 def test_a_topic_of_items_with_more_partitions_gets_dead_letters_of_as_many(

@@ -147,7 +147,9 @@ def test_every_finding_is_documented() -> None:
     page = (root / "docs" / "cleaning.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"^\| finding \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
     named = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
-    source = "".join((root / "consumers" / "files" / f"{module}.py").read_text() for module in ("inspection", "suspects"))
+    source = "".join(
+        (root / "consumers" / "files" / f"{module}.py").read_text() for module in ("inspection", "suspects")
+    )
     by_decoder_and_cleaner = {"missing_field", "bad_id", "wrong_type", "future_time", "too_late"}
     assert named - by_decoder_and_cleaner <= set(re.findall(r'"([a-z_]+)"', source))
     assert set(re.findall(r'_note\("\w[\w ]*", "(\w+)"', source)) <= named

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumers import service
+from consumers.commands import run
 from consumers.files import checkpoints
 from consumers.pipeline import Pipeline
 from consumers.serving.recovery import Follower
@@ -86,11 +86,11 @@ def test_the_service_begins_with_the_checkpoint_of_its_settings(
 ) -> None:
     here, path = bench(tmp_path / "state", start), tmp_path / "network.safetensors"
     digest = checkpoints.write(path, start)
-    monkeypatch.setattr(service, "KafkaLog", lambda *_: MemoryLog(here.broker))
+    monkeypatch.setattr(run, "KafkaLog", lambda *_: MemoryLog(here.broker))
 
     def task(checkpoint: Path | None) -> Task[Pipeline]:
         settings = here.settings.with_overrides(checkpoint=checkpoint)
-        return service.task_on_kafka(settings, settings.topics(), ("list",))
+        return run.task_on_kafka(settings, settings.topics(), ("list",))
 
     one, none = task(path), task(None)
     moved = path.rename(tmp_path / "elsewhere.safetensors")
