@@ -112,7 +112,7 @@ def _moments(state: State, users: Ids, items: Ids) -> Iterator[object]:
 
 def _factors(state: State, ids: Ids) -> Facts:
     rows = [ids[row] for row in state["rows"].tolist()]
-    return dict(zip(rows, zip(state["vectors"].tolist(), state["biases"].tolist(), strict=True), strict=True))
+    return dict(zip(rows, state["vectors"].tolist(), strict=True))
 
 
 def _replay(state: State, users: Ids, items: Ids) -> Iterator[tuple[str, str, list[str]]]:
