@@ -60,3 +60,14 @@ def with_room(rows, values, count, more):
     longer_values = np.zeros((2 * (count + more), values.shape[1]), np.float32)
     longer_rows[:count], longer_values[:count] = rows[:count], values[:count]
     return longer_rows, longer_values
+
+
+@kernel
+def rise(rows, values, place, row, value):
+    """Put `row` in at `place` or further up, so that `values` fall; behind its equals. What is at `place` falls out."""
+    while place > 0 and values[place - 1] < value:
+        values[place] = values[place - 1]
+        rows[place] = rows[place - 1]
+        place -= 1
+    values[place] = value
+    rows[place] = row

@@ -21,6 +21,7 @@ import numpy as np
 
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.catalogue import Catalogue
+from models.tables import rise
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -205,25 +206,22 @@ def _best(rows, scores, limits, published_ms, now_ms, starts, excluded):
     queries, columns, most = len(now_ms), len(limits), limits.max()
     best = np.full((queries, columns, most), -1, np.int32)
     values = np.zeros((columns, most), np.float32)
-    barred = np.full(len(published_ms), -1, np.int64)
+    barred = np.empty(len(published_ms), np.int64)  # never filled, as in popularity
     for b in range(queries):
         values[:] = 0
         for n in range(starts[b], starts[b + 1]):
             if excluded[n] < len(barred):
-                barred[excluded[n]] = b
+                barred[excluded[n]] = n
         for n in range(len(rows)):
-            if barred[rows[n]] == b or published_ms[rows[n]] > now_ms[b]:
+            note = barred[rows[n]]
+            excludes = starts[b] <= note < starts[b + 1] and excluded[note] == rows[n]
+            if excludes or published_ms[rows[n]] > now_ms[b]:
                 continue
             for e in range(columns):
-                place = limits[e] - 1
-                if scores[b, n, e] <= values[e, place]:
+                last = limits[e] - 1
+                if scores[b, n, e] <= values[e, last]:
                     continue
-                while place > 0 and values[e, place - 1] < scores[b, n, e]:
-                    values[e, place] = values[e, place - 1]
-                    best[b, e, place] = best[b, e, place - 1]
-                    place -= 1
-                values[e, place] = scores[b, n, e]
-                best[b, e, place] = rows[n]
+                rise(best[b, e], values[e], last, rows[n], scores[b, n, e])
     return best
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.base import Column, Floats, Mask, Queries, Reading, Rows
 from models.elementary import exp32, log1p32
+from models.tables import rise
 from stream.kernels import kernel
 
 _SHARE_FLOOR = np.float32(1e-6)
@@ -119,13 +120,7 @@ def _largest(logits, log_sums, items, most):
             value = logits[b, n] - log_sums[b]
             if not value > least:
                 continue
-            place = min(found, most - 1)
-            while place > 0 and values[place - 1] < value:
-                values[place] = values[place - 1]
-                best[b, 0, place] = best[b, 0, place - 1]
-                place -= 1
-            values[place] = value
-            best[b, 0, place] = items[n]
+            rise(best[b, 0], values, min(found, most - 1), items[n], value)
             found = min(found + 1, most)
             if found == most:
                 least = values[most - 1]

@@ -24,7 +24,7 @@ from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, 
 from models.elementary import log1p_all
 from models.experts.shortlist import Shortlist
 from models.series import LENGTH, CountSeries
-from models.tables import dead_rows, grown, mixed
+from models.tables import dead_rows, grown, mixed, rise
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
@@ -254,10 +254,5 @@ def _best(pool, scores, limits, starts, excluded):
                 value, last = scores[b, c, e], limits[e] - 1
                 if value <= values[e, last]:
                     continue
-                while last > 0 and values[e, last - 1] < value:
-                    values[e, last] = values[e, last - 1]
-                    best[b, e, last] = best[b, e, last - 1]
-                    last -= 1
-                values[e, last] = value
-                best[b, e, last] = item
+                rise(best[b, e], values[e], last, item, value)
     return best

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from models.base import Column, Floats, Reading, Rows
 from models.elementary import log1p_all
+from models.tables import rise
 from stream.kernels import kernel
 
 FLOOR = 1e-4
@@ -106,12 +107,7 @@ def _top(starts, rows, scores, limits):
                 last = limits[e] - 1
                 if value <= values[e, last]:
                     continue
-                while last > 0 and values[e, last - 1] < value:
-                    values[e, last] = values[e, last - 1]
-                    best[b, e, last] = best[b, e, last - 1]
-                    last -= 1
-                values[e, last] = value
-                best[b, e, last] = rows[n]
+                rise(best[b, e], values[e], last, rows[n], value)
     return best
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from models.tables import dead_rows, grown, mixed, padded
+from models.tables import dead_rows, grown, mixed, padded, rise
 
 
 def test_a_small_table_at_least_doubles_and_keeps_what_it_holds() -> None:
@@ -37,3 +37,11 @@ def test_random_numbers_are_splitmix64() -> None:
     assert mixed(0, 0) == 0xE220A8397B1DCDAF
     golden = 0x9E3779B97F4A7C15 - (1 << 64)
     assert mixed(0, golden) == mixed(1, 0) == 0x6E789E6AA1B965F4
+
+
+def test_who_rises_stands_behind_equals_and_the_last_falls_out() -> None:
+    rows, values = np.array([7, 3, 5], np.int32), np.array([9, 4, 2], np.float32)
+    rise(rows, values, 2, 8, np.float32(4))
+    assert (rows.tolist(), values.tolist()) == ([7, 3, 8], [9, 4, 4])
+    rise(rows, values, 2, 1, np.float32(10))
+    assert (rows.tolist(), values.tolist()) == ([1, 7, 3], [10, 9, 4])

@@ -9,6 +9,7 @@ from stream.windows import UserWindows, WindowView
 
 MONDAY_S = 1_735_516_800  # 2024-12-30T00:00Z
 LENGTH = 8
+HOUR_S = 3_600
 DAY_S = 86_400
 
 Entry = tuple[int, int]  # item, seconds
@@ -68,3 +69,13 @@ def sparse(scores: Sequence[float], prior: float = 0.0) -> Floats:
     raw = np.array(scores)
     features: Floats = (np.log(raw / (raw.sum() + prior) + 1e-4) - np.log(1e-4)).astype(np.float32)
     return features
+
+
+def hours(counts: list[list[int]], first: int = 0) -> list[tuple[int, int, int]]:
+    """Events (user, item, seconds) of hours with these counts of the items 0, 1, ..."""
+    return [
+        (0, item, (first + hour) * HOUR_S + n)
+        for hour, row in enumerate(counts)
+        for item, count in enumerate(row)
+        for n in range(count)
+    ]

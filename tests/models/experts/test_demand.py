@@ -7,23 +7,11 @@ from river import linear_model, optim, time_series
 from models.experts.demand import Demand
 from stream.snapshots import state_hash
 from tests.models.checks import CHECKS, Check, name_of
-from tests.models.tiny import log_features, query, sparse, teach
-
-HOUR_S = 3_600
+from tests.models.tiny import HOUR_S, hours, log_features, query, sparse, teach
 
 
 def small() -> Demand:
     return Demand(followed=20)
-
-
-def hours(counts: list[list[int]], first: int = 0) -> list[tuple[int, int, int]]:
-    """Events (user, item, seconds) of hours with these counts of the items 0, 1, ..."""
-    return [
-        (0, item, (first + hour) * HOUR_S + n)
-        for hour, row in enumerate(counts)
-        for item, count in enumerate(row)
-        for n in range(count)
-    ]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)

@@ -2,30 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from models.base import Events
 from models.network.counts import CountEncoder, ItemTransformer
 from models.series import LENGTH
 from stream.snapshots import state_hash
 from tests.models.checks import CHECKS, Check, name_of
-from tests.models.tiny import each, teach
-
-HOUR_S = 3_600
+from tests.models.tiny import HOUR_S, each, hours, teach
 
 
 def small() -> ItemTransformer:
     return ItemTransformer(followed=20, seed=3)
-
-
-def hours(counts: list[list[int]], first: int = 0) -> list[Events]:
-    """Events of hours with these counts of the items 0, 1, ..."""
-    return each(
-        [
-            (0, item, (first + hour) * HOUR_S + n)
-            for hour, row in enumerate(counts)
-            for item, count in enumerate(row)
-            for n in range(count)
-        ]
-    )
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
@@ -47,7 +32,7 @@ def test_an_untrained_one_says_that_an_item_stays_at_its_level() -> None:
 def test_it_learns_the_hour_of_the_day() -> None:
     day = [[30, 2]] * 12 + [[2, 30]] * 12  # each item has half of the day
     expert = small()
-    for events in hours(day * 12):
+    for events in each(hours(day * 12)):
         expert.learn(events)
     teach(expert, [(0, 0, 12 * 24 * HOUR_S)])
     expected = expert.state()["expected"][np.argsort(expert.state()["items"])]
@@ -58,7 +43,7 @@ def test_it_learns_the_hour_of_the_day() -> None:
 
 def test_a_step_that_is_not_finite_is_not_taken() -> None:
     expert = small()
-    for events in hours([[5, 3]] * 4):
+    for events in each(hours([[5, 3]] * 4)):
         expert.learn(events)
     broken = expert.state()
     broken["weights"][:] = np.nan
