@@ -23,6 +23,7 @@ from consumers.measuring.variants import Variant
 from consumers.pipeline import Decisions, Learned, Pipeline
 from consumers.settings import Settings
 from models.base import Floats, Mask, Rows
+from models.measuring.ablation import WITHOUT
 from models.measuring.lateness import DeferredRecommender
 from models.measuring.streams import Stream
 from models.metrics import Ranks
@@ -61,6 +62,10 @@ class Trial:
     def of(self, scorer: str) -> Ranks:
         """Prequential ranks (n,) by one scorer."""
         return self.ranks[:, self.scorers.index(scorer)]
+
+    def lesser(self) -> dict[str, Ranks]:
+        """Ranks (n,) by the lists without something, by the name of that; empty where they were not asked for."""
+        return {name.removeprefix(WITHOUT): self.of(name) for name in self.scorers if name.startswith(WITHOUT)}
 
     def measured(self) -> Mask:
         """Which events (n,) come after the warm-up."""

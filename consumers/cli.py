@@ -201,7 +201,7 @@ def backtest(
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="So many runs, each with the next seed: mean and spread.")] = 1,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="One more run without each family of experts: what it is worth.")
+        bool, typer.Option("--ablate", help="Measure the lists without each family of experts: what it is worth.")
     ] = False,
     update_every: Annotated[
         str | None,
@@ -233,8 +233,8 @@ def backtest(
     from consumers.measuring.variants import Variant, update_period
 
     late = None if update_every is None else update_period(update_every)
-    variant = Variant(late, freeze_after, freeze_network=freeze_network)
-    plan = Plan(batch, variant, floors, seeds, ablate, items, json, plot, report)
+    variant = Variant(late, freeze_after, ablate, freeze_network)
+    plan = Plan(batch, variant, floors, seeds, items, json, plot, report)
     events = EventFile(file, parse_columns(columns), limit)
     settings = _settings(config, preset).with_overrides(
         repeats="never" if unseen else None, seed=seed, checkpoint=begin

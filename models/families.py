@@ -7,7 +7,7 @@ A *family* is what can be left out, to measure what it is worth: an expert, or t
 co-occurrence table that several kinds share. Some are there only where they are asked for.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from models.base import Expert
 from models.experts import bursts, covisitation, transitions
@@ -52,25 +52,31 @@ CONTENT = "content"
 FAMILIES = (*_READOUTS, *_EXPERTS, CONTENT, NETWORK)
 
 
+def columns(family: str, experts: Sequence[Expert]) -> list[str]:
+    """Name the columns of a family, as far as they are among those of `experts`."""
+    own = [readout.column.name for readout in _READOUTS.get(family, ())]
+    return [
+        column.name for expert in experts for column in expert.columns if expert.name == family or column.name in own
+    ]
+
+
 def experts(
     seed: int,
     network: NetworkConfig | None,
-    without: Collection[str] = (),
     start: Checkpoint | None = None,
     vector_length: int | None = None,
     optional: Collection[str] = (),
 ) -> list[Expert]:
-    """Return new experts, in the order of their columns, but for the families left out, and for a network of None.
+    """Return new experts, in the order of their columns; without the network where that is None.
 
     `start` is what the network begins with; see `SequenceExpert`. `vector_length` is that of what is told of items,
     see `Catalogue`; None where nothing is told of them. `optional` names families of `OPTIONAL` to have too.
     """
-    readouts = [readout for family, some in _READOUTS.items() if family not in without for readout in some]
-    counting: list[Expert] = [Cooccurrence(readouts, seed=seed)] if readouts else []
+    readouts = [readout for some in _READOUTS.values() for readout in some]
     chosen = _EXPERTS | {family: make for family, make in _OPTIONAL.items() if family in optional}
-    counting += [make(seed) for family, make in chosen.items() if family not in without]
-    if vector_length is not None and CONTENT not in without:
+    counting: list[Expert] = [Cooccurrence(readouts, seed=seed), *(make(seed) for make in chosen.values())]
+    if vector_length is not None:
         counting.append(Content(vector_length, seed))
-    if network is None or NETWORK in without:
+    if network is None:
         return counting
     return [*counting, SequenceExpert(network, seed=seed, start=start)]

@@ -1,7 +1,7 @@
 """The backtest as a command: the runs that were asked for, what is shown, and what is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -15,11 +15,11 @@ from consumers.files import checkpoints
 from consumers.files.items import read_items
 from consumers.files.reading import EventBatch, EventFile
 from consumers.measuring import report
-from consumers.measuring.comparisons import ablation, spread
+from consumers.measuring.comparisons import spread, spread_of_changes
 from consumers.measuring.pictures import SUFFIXES, draw
-from consumers.measuring.quality import Figures, figures
+from consumers.measuring.quality import Figures, figures, scorers
 from consumers.measuring.tables import ablation_table, part_table, scorer_table, sentences
-from consumers.measuring.variants import Variant, ablations
+from consumers.measuring.variants import Variant
 from consumers.settings import Settings
 from models.measuring.floors import floors
 from models.metrics import Ranks
@@ -40,8 +40,6 @@ class Plan:
         Whether the counting baselines are measured too.
     seeds
         How many runs, each with the seed after that of the one before.
-    ablate
-        Whether there is one more run without each thing that can be left out.
     items_path
         What is told of items, if anything.
     json_path, picture_path, report_path
@@ -52,16 +50,12 @@ class Plan:
     variant: Variant = Variant()  # noqa: RUF009  # it is frozen
     floors: bool = False
     seeds: int = 1
-    ablate: bool = False
     items_path: Path | None = None
     json_path: Path | None = None
     picture_path: Path | None = None
     report_path: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.seeds > 1 and self.ablate:
-            message = "--seeds and --ablate together would be all runs times all runs: ask for one of them at a time."
-            raise SettingsError(message)
         if self.picture_path is not None and self.picture_path.suffix.lower() not in SUFFIXES:
             message = (
                 f"A picture is {' or '.join(SUFFIXES)}, and {self.picture_path} is neither: choose another --plot."
@@ -99,7 +93,7 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
         with writing(plan.report_path, "--report"):
             report.write(result, events.path.name, plan.report_path)
     console.print(scorer_table(result), part_table(result), sep="\n\n")
-    if plan.ablate:
+    if plan.variant.ablate:
         console.print("", ablation_table(result), sep="\n")
     for sentence in ("", *sentences(result)):
         console.print(sentence, markup=False, highlight=False)
@@ -116,13 +110,13 @@ def _figures(
     """All figures of a plan; those of the run as asked for, and of the first seed, are the ones at the top."""
     seed, of_floors = settings.models.seed, dict[str, Ranks]()
 
-    def run(title: str, settings: Settings, variant: Variant) -> Trial:
+    def run(title: str, settings: Settings) -> Trial:
         task = _only(bar, title, sum(map(len, batches)))
         return backtest(
             settings,
             batches,
             batch=plan.batch,
-            variant=variant,
+            variant=plan.variant,
             progress=lambda count: bar.advance(task, count),
             start=start,
             items=items,
@@ -132,21 +126,17 @@ def _figures(
         _only(bar, "Figures", None)
         return figures(trial, of_floors, seed)
 
-    trial = run("Test, then learn", settings, plan.variant)
+    trial = run("Test, then learn", settings)
     if plan.floors:
         of_floors = _floor_ranks(settings, trial, bar)
     result = worth(trial)
     if plan.seeds > 1:
         seeds = range(seed, seed + plan.seeds)
         others = [settings.with_overrides(seed=other) for other in seeds[1:]]
-        runs = [result, *(worth(run(f"Seed {other.models.seed}", other, plan.variant)) for other in others)]
-        result["seeds"] = {"seeds": list(seeds), "scorers": spread(runs)}
-    if plan.ablate:
-        without = {
-            name: worth(run(f"Without {name}", settings, replace(plan.variant, lacking=name)))
-            for name in ablations(settings)
-        }
-        result["ablation"] = ablation(result, without)
+        runs = [result, *(worth(run(f"Seed {other.models.seed}", other)) for other in others)]
+        result["seeds"] = {"seeds": list(seeds), "scorers": spread([dict(scorers(one)) for one in runs])}
+        if plan.variant.ablate:
+            result["seeds"]["changes"] = spread_of_changes([one["ablation"] for one in runs])
     update_every = plan.variant.update_every
     return result | {
         "training_share": settings.models.training_share,

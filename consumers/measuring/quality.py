@@ -13,6 +13,7 @@ import numpy as np
 
 from consumers.backtest import Trial
 from consumers.measuring.calibration import calibration
+from consumers.measuring.comparisons import ablation
 from consumers.measuring.coverage import coverage
 from consumers.measuring.curves import curves
 from consumers.measuring.intervals import intervals
@@ -45,7 +46,7 @@ def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
     rivals = contest.rivals(known)
     columns = {key: column for key, (_, column) in rivals.items()}
     lines = {"list": contest.list, "mixture": contest.mixture, **columns}
-    places = np.flatnonzero(with_history)
+    places, there = np.flatnonzero(with_history), slices(trial.stream)
 
     def lines_of(several: Mapping[str, Ranks]) -> Figures:
         return curves(places, {name: column[places] for name, column in several.items()})
@@ -64,6 +65,8 @@ def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
     }
     if floors:
         result["floors"] = {name: both(column) for name, column in floors.items()}
+    if lesser := trial.lesser():
+        result["ablation"] = {name: ablation(contest.list, column, known, there) for name, column in lesser.items()}
     return result | {
         **{key: {"name": name, **both(column)} for key, (name, column) in rivals.items()},
         "intervals": intervals(
@@ -72,7 +75,7 @@ def figures(trial: Trial, floors: Mapping[str, Ranks], seed: int) -> Figures:
             {key: column[known] for key, column in columns.items()},
             seed,
         ),
-        "slices": {name: contest.part(known & mask) for name, mask in slices(trial.stream).items()},
+        "slices": {name: contest.part(known & mask) for name, mask in there.items()},
         "fifths": [contest.part(known & mask) for mask in _fifths(measured)],
         "hours": [contest.part(known & mask) for mask in _hours(trial)],
         "curves": lines_of(lines)
@@ -108,7 +111,7 @@ class _Contest:
 
     @classmethod
     def of(cls, trial: Trial, floors: Mapping[str, Ranks]) -> "_Contest":
-        experts = {name: trial.of(name) for name in trial.scorers if name not in {"list", "mixture"}}
+        experts = {name: trial.of(name) for name in trial.scorers[: trial.scorers.index("mixture")]}
         return cls(trial.of("list"), trial.of("mixture"), experts, floors)
 
     def rivals(self, events: Mask) -> dict[str, tuple[str, Ranks]]:

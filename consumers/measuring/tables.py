@@ -45,9 +45,10 @@ def part_table(figures: Figures) -> Table:
 
 
 def ablation_table(figures: Figures) -> Table:
-    """Show what each thing is worth."""
+    """Show what each thing is worth; with several seeds, the mean of what they say, and its standard deviation."""
+    over_seeds = figures.get("seeds", {}).get("changes", {})
     rows = [
-        (name, [f"{of_one['with_history']['ndcg@10']:.4f}", _percent(of_one["change"])])
+        (name, [f"{of_one['with_history']['ndcg@10']:.4f}", _changed(of_one["change"], over_seeds.get(name))])
         for name, of_one in figures["ablation"].items()
     ]
     return _table("the list without it, over events of users with history", ["without", "NDCG@10", "change"], rows)
@@ -79,7 +80,9 @@ def _brackets(interval: dict[str, float], digits: int) -> str:
     return f"[{interval['low']:.{digits}f}, {interval['high']:.{digits}f}]"
 
 
-def _percent(change: float | None) -> str:
+def _changed(change: float | None, over_seeds: dict[str, float] | None) -> str:
+    if over_seeds is not None:
+        return f"{over_seeds['mean']:+.1%} ±{over_seeds['spread']:.1%}"
     return "" if change is None else f"{change:+.1%}"
 
 

@@ -1,13 +1,15 @@
 """Ways of running that no service has, to see what one thing is worth: learning at once, or a family of experts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from consumers.durations import Duration
 from consumers.settings import Settings
-from models.families import CONTENT, FAMILIES, NETWORK, experts
-from models.measuring.lateness import DeferredRecommender, FrozenRecommender, Still
+from models.families import CONTENT, FAMILIES, NETWORK, columns, experts
+from models.measuring.ablation import AblatedRecommender, Lack
+from models.measuring.lateness import DeferredRecommender, FrozenRecommender
+from models.measuring.wrapped import Still
 from models.network.checkpoint import Checkpoint
 from models.ranking.silence import SITUATION, TIMES
 from models.recommender import Recommender
@@ -33,20 +35,23 @@ class Variant:
         date all the time.
     freeze_after
         Learn nothing more after this share of the stream's events.
-    lacking
-        A name of `ablations`, or nothing.
+    ablate
+        Measure with it the lists without each of `ablations`.
     freeze_network
         Let the network learn nothing, and all else go on.
     """
 
     update_every: Duration | None = None
     freeze_after: float | None = None
-    lacking: str = ""
+    ablate: bool = False
     freeze_network: bool = False
 
     def __post_init__(self) -> None:
         if self.update_every is not None and self.freeze_after is not None:
             message = "--update-every and --freeze-after are two ways of learning late: give one of them."
+            raise SettingsError(message)
+        if self.ablate and (self.update_every is not None or self.freeze_after is not None):
+            message = "--ablate is for what learns at once: leave out --update-every and --freeze-after."
             raise SettingsError(message)
         if self.update_every == 0:
             message = "--update-every must be longer than nothing: leave it out to learn at once."
@@ -54,19 +59,25 @@ class Variant:
 
     def recommender(self, settings: Settings, events: int, start: Checkpoint | None = None) -> Recommender:
         """Make a new one, for a stream of so many events; `start` is what its network begins with."""
-        models, network = settings.models, settings.network.config()
-        silent = [_FEATURES_OF_OWN_ITEMS] if self.lacking == OWN_ITEMS else [self.lacking]
+        models = settings.models
         members = experts(
-            models.seed, network, [self.lacking], start, settings.items.told_length, optional=models.optional()
+            models.seed,
+            settings.network.config(),
+            start=start,
+            vector_length=settings.items.told_length,
+            optional=models.optional(),
         )
         if self.freeze_network:
             members = [Still(expert) if expert.name == NETWORK else expert for expert in members]
         if self.update_every is not None:
             windows = UserWindows(settings.windows.length, settings.windows.span.ms)
-            return DeferredRecommender(members, silent, windows)
+            return DeferredRecommender(members, windows)
         if self.freeze_after is not None:
-            return FrozenRecommender(members, silent, int(events * self.freeze_after))
-        return Recommender(members, silent)
+            return FrozenRecommender(members, int(events * self.freeze_after))
+        if self.ablate:
+            lacks = {name: Lack(columns(name, members), _silent(name)) for name in ablations(settings)}
+            return AblatedRecommender(members, lacks)
+        return Recommender(members)
 
     def periods(self, decoded: Iterable[Decoded]) -> Iterator[Iterator[Decoded]]:
         """Cut a stream where learning catches up; it is one piece where learning is never late."""
@@ -91,6 +102,11 @@ def update_period(text: str) -> Duration:
     except ValueError as error:
         message = f"--update-every is {text!r}, but {error}."
         raise SettingsError(message) from error
+
+
+def _silent(name: str) -> Collection[str]:
+    """Name what mixture and ranker are not told of where something is left out."""
+    return [_FEATURES_OF_OWN_ITEMS] if name == OWN_ITEMS else [name]
 
 
 def ablations(settings: Settings) -> tuple[str, ...]:

@@ -1,51 +1,18 @@
 """Recommenders that learn late: what learning at once is worth is shown against them.
 
 Both test every event like any other recommender, on windows that are up to date; only what is learned lags behind.
-They are for measuring and keep nothing of what waits in their state. One expert alone can stand still too (`Still`).
+They are for measuring and keep nothing of what waits in their state.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from models.base import Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.base import Events, Expert, Floats, Mask, Queries, Rows
 from models.recommender import Recommender, Tested
-from stream.snapshots import State
 from stream.windows import Times, UserWindows
-
-
-class Still(Expert):
-    """An expert that has learned what it will ever learn, and is read like any other."""
-
-    def __init__(self, expert: Expert) -> None:
-        self._expert = expert
-        self.name = expert.name
-        self.columns = expert.columns
-
-    def read(self, queries: Queries) -> Reading:
-        """See Expert."""
-        return self._expert.read(queries)
-
-    def learn(self, events: Events) -> None:
-        """Learn nothing."""
-
-    def forget_items(self, dead: Mask) -> None:
-        """See Expert."""
-        self._expert.forget_items(dead)
-
-    def forget_users(self, dead: Mask) -> None:
-        """See Expert."""
-        self._expert.forget_users(dead)
-
-    def state(self) -> State:
-        """See Expert."""
-        return self._expert.state()
-
-    def restore(self, state: State) -> None:
-        """See Expert."""
-        self._expert.restore(state)
 
 
 class FrozenRecommender(Recommender):
@@ -53,14 +20,14 @@ class FrozenRecommender(Recommender):
 
     Parameters
     ----------
-    experts, silent
+    experts
         See Recommender.
     last
         How many events are learned.
     """
 
-    def __init__(self, experts: Sequence[Expert], silent: Collection[str], last: int) -> None:
-        super().__init__(experts, silent)
+    def __init__(self, experts: Sequence[Expert], last: int) -> None:
+        super().__init__(experts)
         self._last = last
 
     def learn(self, tested: Tested) -> None:
@@ -92,14 +59,14 @@ class DeferredRecommender(Recommender):
 
     Parameters
     ----------
-    experts, silent
+    experts
         See Recommender.
     windows
         New and empty ones, like those that the tests are made with.
     """
 
-    def __init__(self, experts: Sequence[Expert], silent: Collection[str], windows: UserWindows) -> None:
-        super().__init__(experts, silent)
+    def __init__(self, experts: Sequence[Expert], windows: UserWindows) -> None:
+        super().__init__(experts)
         self._windows = windows
         self._lessons: list[_Lesson] = []
 

@@ -80,12 +80,13 @@ def test_seeds_are_counted_on_and_summed_up(file: EventFile, tmp_path: Path) -> 
 
 
 def test_ablation_leaves_out_one_thing_at_a_time(file: EventFile, tmp_path: Path) -> None:
-    plan = Plan(ablate=True, json_path=tmp_path / "figures.json")
+    plan = Plan(variant=Variant(ablate=True), seeds=2, json_path=tmp_path / "figures.json")
     shown, found = run(file, plan), figures(plan.json_path)
 
     assert {"transitions", "repeats", "popularity", "item_statistics"} <= found["ablation"].keys()
     assert all(of_one["with_history"]["events"] == 54 for of_one in found["ablation"].values())
     assert "without" in shown
+    assert found["seeds"]["changes"].keys() == found["ablation"].keys()
 
 
 def test_learning_late_is_noted_beside_the_figures(file: EventFile, tmp_path: Path) -> None:
@@ -107,7 +108,6 @@ def test_a_picture_is_drawn_and_a_report_written(file: EventFile, tmp_path: Path
 @pytest.mark.parametrize(
     ("plan", "sentence"),
     [
-        ({"seeds": 2, "ablate": True}, "ask for one of them at a time"),
         ({"report_path": Path("report.pdf")}, r"is \.html, and report\.pdf is not"),
         ({"picture_path": Path("picture.gif")}, r"is \.svg or \.png, and picture\.gif is neither"),
     ],
@@ -127,7 +127,7 @@ def documented(first_column: str) -> list[str]:
 def test_every_key_slice_and_floor_is_documented(file: EventFile, tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     keys: set[str] = set()
-    for plan in (Plan(floors=True, seeds=2, json_path=path), Plan(ablate=True, json_path=path)):
+    for plan in (Plan(floors=True, seeds=2, json_path=path), Plan(variant=Variant(ablate=True), json_path=path)):
         run(file, plan)
         keys |= figures(path).keys()
     assert keys == {name.removesuffix(".<name>") for name in documented("key")}

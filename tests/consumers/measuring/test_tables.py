@@ -63,6 +63,10 @@ def test_what_is_left_out_is_a_percentage() -> None:
     without = {"with_history": summary(0.19), "change": -0.05}
     rows = lines(ablation_table(figures(ablation={"bursts": without, "nothing": without | {"change": None}})))
     assert rows == [["bursts", "0.1900", "-5.0%"], ["nothing", "0.1900", ""]]
+    seeds = {"changes": {"bursts": {"mean": -0.04, "spread": 0.012}}}
+    assert lines(ablation_table(figures(ablation={"bursts": without}, seeds=seeds))) == [
+        ["bursts", "0.1900", "-4.0% ±1.2%"]
+    ]
 
 
 def test_sentences_say_how_sure_it_is_and_how_large_it_was() -> None:

@@ -34,13 +34,17 @@ def test_everything_can_be_left_out_that_is_there() -> None:
     told = settings(items={"topic": "items"})
     assert set(ablations(settings(network={"enabled": True}))) == {*FAMILIES, *NUMBERS} - {CONTENT}
     assert set(ablations(told)) == {*FAMILIES, *NUMBERS} - {NETWORK}
-    for name in ablations(told):
-        whole, lacking = (Variant(lacking=some).recommender(told, 10) for some in ("", name))
-        assert (whole.scorers == lacking.scorers) == (name in NUMBERS)
+    whole, lesser = Variant().recommender(told, 10), Variant(ablate=True).recommender(told, 10)
+    assert lesser.scorers == (*whole.scorers, *(f"without {name}" for name in ablations(told)))
 
 
 def test_a_family_asked_for_is_there_and_can_be_left_out() -> None:
     asked = settings(models={"demand": True})
     assert "demand" in ablations(asked)
     assert "demand" in Variant().recommender(asked, 10).scorers
-    assert Variant(lacking="demand").recommender(asked, 10).scorers == Variant().recommender(settings(), 10).scorers
+
+
+def test_what_learns_late_has_nothing_left_out() -> None:
+    for late in (Duration.parse("1d"), None):
+        with pytest.raises(SettingsError, match="for what learns at once"):
+            Variant(late, None if late else 0.5, ablate=True)

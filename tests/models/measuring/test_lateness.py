@@ -6,7 +6,7 @@ from models.experts import transitions
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
-from models.measuring.lateness import DeferredRecommender, FrozenRecommender, Still
+from models.measuring.lateness import DeferredRecommender, FrozenRecommender
 from models.recommender import Recommender
 from stream.snapshots import state_hash
 from stream.windows import UserWindows
@@ -18,7 +18,7 @@ def members() -> list[Expert]:
 
 
 def deferred() -> DeferredRecommender:
-    return DeferredRecommender(members(), (), UserWindows(WINDOW, 90 * DAY_MS))
+    return DeferredRecommender(members(), UserWindows(WINDOW, 90 * DAY_MS))
 
 
 def queries(events: Events) -> Queries:
@@ -74,23 +74,8 @@ def test_rows_are_given_away_only_after_what_waits_for_them_was_learned(seen: St
 
 
 def test_a_frozen_recommender_learns_so_many_events_and_stays(seen: Stream) -> None:
-    frozen, short = FrozenRecommender(members(), (), last=48), Recommender(members())
+    frozen, short = FrozenRecommender(members(), last=48), Recommender(members())
     take(frozen, seen.batches)
     take(short, seen.batches[:2])
     assert frozen.events_learned == 48
     assert state_hash(frozen.state()) == state_hash(short.state())
-
-
-def test_one_that_stands_still_is_read_and_learns_nothing(seen: Stream) -> None:
-    learned, still = Popularity(), Still(Popularity())
-    for events in seen.batches:
-        learned.learn(events)
-    still.restore(learned.state())
-    for events in seen.batches:
-        still.learn(events)
-    assert state_hash(still.state()) == state_hash(learned.state())
-    assert still.read(seen.queries()).propose().tobytes() == learned.read(seen.queries()).propose().tobytes()
-    dead = np.arange(ITEMS) == 0
-    still.forget_items(dead)
-    learned.forget_items(dead)
-    assert state_hash(still.state()) == state_hash(learned.state())
