@@ -36,7 +36,7 @@ from models.base import Events, Floats, Mask, Queries, Rows, Run
 from models.families import experts
 from models.network.checkpoint import Checkpoint
 from models.published import PublishedLists
-from models.recommender import Recommender, micro_batches
+from models.recommender import Milestone, Recommender, micro_batches
 from models.tables import dead_rows, grown
 from stream.cleaning import Accepted, Cleaned, Cleaner
 from stream.consumed import ConsumedItems
@@ -188,6 +188,11 @@ class Pipeline:
     def watermark_ms(self) -> int | None:
         """Event time up to which everything is expected to have been seen; None before the first event."""
         return self._cleaner.watermarks.lowest()
+
+    @property
+    def milestone(self) -> Milestone | None:
+        """The last checksum of what has been learned, since it was made or restored; None before the first."""
+        return self.recommender.milestone
 
     def recommend(self, batch: Sequence[Decoded], decisions: Decisions) -> Outputs:
         """Answer a batch, which is in the order of `stream.clock.merge`; `learn` must follow before the next one."""

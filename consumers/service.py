@@ -321,7 +321,7 @@ class Service(Generic[P]):
             return
         with self._observer.stage("recommend"), _noticing(offsets):
             outputs = standing.pipeline.recommend(batch, decisions)
-        record = journal.encode(self._record(standing, ranges, decisions, records=len(batch)))
+        record = journal.encode(self._record(standing, ranges, decisions, records=len(batch)))  # before it is learned
         committing = self._committer.submit(self._commit, outputs, record, offsets)
         try:
             with self._observer.stage("learn"), _noticing(offsets):
@@ -336,14 +336,15 @@ class Service(Generic[P]):
         self, standing: Standing[P], batch: Sequence[Decoded], decisions: Decisions, ranges: Ranges
     ) -> None:
         """Answer and learn a batch record by record, then commit it."""
-        began_s = self._clock_s()
+        began_s, record = self._clock_s(), self._record(standing, ranges, decisions, records=len(batch))
         with self._observer.stage("singly"):
             result = done_singly(standing.pipeline, batch, decisions)
         standing.worked_s += self._clock_s() - began_s
         self._bury(standing.pipeline, result, result.outputs)
         offsets = {source: end for source, (_, end) in ranges.items()}
-        record = journal.encode(self._record(standing, ranges, result.decisions, records=len(batch)))
-        self._go_on(standing, batch, offsets, result.outputs, self._commit(result.outputs, record, offsets))
+        record = msgspec.structs.replace(record, decisions=msgspec.to_builtins(result.decisions))
+        committed = self._commit(result.outputs, journal.encode(record), offsets)
+        self._go_on(standing, batch, offsets, result.outputs, committed)
         for learned in result.learned:
             self._observer.learned(learned)
 
@@ -393,6 +394,8 @@ class Service(Generic[P]):
             decisions=msgspec.to_builtins(decisions),
             before=None if before is None else msgspec.to_builtins(before),
             records=records,
+            settings=self._task.settings_hash,
+            milestone=standing.pipeline.milestone,
         )
 
     def _look(self, standing: Standing[P], batch: Sequence[Decoded]) -> None:

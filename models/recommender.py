@@ -118,7 +118,7 @@ class Recommender:
         self._ranker = Ranker(1 + len(self._columns) + PLAIN, WIDTH)
         self.events_learned = 0
         self.updates_dropped = 0
-        self.milestone: Milestone | None = None  # no part of the state: the last one that was met by this object
+        self.milestone: Milestone | None = None  # no part of the state: the last one met since
 
     def progress(self) -> dict[str, Progress]:
         """How the training of those experts goes that are trained, by name."""
@@ -203,6 +203,7 @@ class Recommender:
 
     def restore(self, state: State) -> None:
         """Take back what `state` gave."""
+        self.milestone = None
         self.events_learned, self.updates_dropped = (int(count) for count in state["events_learned"])
         self._items.restore(pick("items", state))
         self._mixture.restore(pick("mixture", state))

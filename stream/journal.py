@@ -48,6 +48,11 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
         SHA-256 of the checkpoint that the models began with; only in the first record of an epoch.
     records
         How many records the batch held; None where it was not noted. Who finds fewer has another log.
+    settings
+        Hash of the settings that decide what the batch teaches; None where it was not noted.
+    milestone
+        Number of events and checksum of the newest milestone (`models.recommender`) that was met before the batch was
+        learned; None where there was none yet. Who has followed and has another one has learned something else.
     """
 
     application: str
@@ -58,6 +63,8 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     before: dict[str, Any] | None = None
     checkpoint: str | None = None
     records: int | None = None
+    settings: str | None = None
+    milestone: tuple[int, int] | None = None
     schema: str = SCHEMA
 
     @property

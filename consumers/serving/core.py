@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import msgspec
 
 from consumers.pipeline import Decisions, Learned, Outputs, Place
+from models.recommender import Milestone
 from stream.events import Decoded
 from stream.log import OutputRecord, Record
 from stream.snapshots import State
@@ -39,6 +40,10 @@ class Core(Protocol):
     @property
     def watermark_ms(self) -> int | None:
         """How far event time has come."""
+
+    @property
+    def milestone(self) -> Milestone | None:
+        """The last checksum of what has been learned."""
 
     def recommend(self, batch: Sequence[Decoded], decisions: Decisions) -> Outputs:
         """Answer a batch."""

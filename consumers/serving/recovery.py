@@ -88,6 +88,7 @@ class Follower(Generic[P]):
         self._next = 0  # journal offset to read on from
         self._end = 0  # journal offset at which what is being read ends
         self._entries: Generator[JournalEntry, None, None] | None = None  # being read
+        self._differs = False  # and it was said
 
     @property
     def standing(self) -> Standing[P] | None:
@@ -209,6 +210,7 @@ class Follower(Generic[P]):
         record = due.record
         _check_succession(standing, record, self._task.log.inputs())
         _check_beginning(record, self._task.checkpoint)
+        self._compare(standing, record)
         began_s = self._clock_s()
         if _learn_again(self._task, standing, record, following, singly).erased:
             standing.erased = standing.sequence
@@ -217,6 +219,28 @@ class Follower(Generic[P]):
         standing.journal_offset = due.offset
         standing.worked_s += self._clock_s() - began_s
         self._went_on(self.left)
+
+    def _compare(self, standing: Standing[P], record: journal.JournalRecord) -> None:
+        """Notice that something else is learned here than where the journal is written; say it once."""
+        here, there = standing.pipeline.milestone, record.milestone
+        if self._differs:
+            return
+        if record.settings not in {None, self._task.settings_hash}:
+            self._differs = True
+            _log.warning(
+                "Batch %d of epoch %d was learned under other settings than those of this process, which learns from "
+                "it by its own: where it takes over, lists go on from that.",
+                record.sequence,
+                record.epoch,
+            )
+        elif here is not None and there is not None and here != there:
+            self._differs = True
+            _log.error(
+                "Before batch %d of epoch %d something else was learned here than where the journal was written: run "
+                "one version on one kind of processor; if both are the same, run springtide audit and report it.",
+                record.sequence,
+                record.epoch,
+            )
 
 
 def _learn_again(

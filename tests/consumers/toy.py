@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from consumers.service import Service
 from consumers.serving.observer import Role
 from consumers.serving.task import Task
 from consumers.settings import Settings
+from models.recommender import Milestone
 from stream.dead_letters import dead_letter
 from stream.events import Decoded, Decoder, Erase, Interaction
 from stream.kafka import KafkaLog
@@ -41,6 +43,7 @@ class Toy:
         self.decoder = Decoder()
         self.watermark_ms: int | None = None
         self.batches = 0  # since it was made
+        self.milestone: Milestone | None = None
         self.times_ms: list[int] = []  # of the events in the order in which they came
         self.decisions: list[Decisions] = []
         self._settings = settings
@@ -91,6 +94,7 @@ class Toy:
             raise FloatingPointError(RAISES_IN_LEARN)
         self.batches += 1
         self._hash = hashlib.sha256(self._hash + self._pending).digest()
+        self.milestone = Milestone(0, crc32(self._hash))
         rows, times = np.zeros(0, np.int32), np.zeros(0, np.int64)
         return Learned(rows, rows, times, np.zeros((0, 1), np.int32), rows.astype(np.bool_), times, rows, times)
 
@@ -103,6 +107,7 @@ class Toy:
 
     def restore(self, state: State) -> None:
         self._hash = state["hash"].tobytes()
+        self.milestone = None
 
 
 class Notes:

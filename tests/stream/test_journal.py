@@ -12,6 +12,8 @@ RECORD = JournalRecord(
     covered=covered(RANGES),
     decisions={"publish": True, "training_share": 0.5},
     records=6,
+    settings="5e",
+    milestone=(4096, 77),
 )
 
 
@@ -19,7 +21,7 @@ def test_the_bytes_are_pinned() -> None:
     assert encode(RECORD) == (
         b'{"application":"app","epoch":2,"sequence":7,"covered":[["in",0,0,3],["in",1,5,9]],'
         b'"decisions":{"publish":true,"training_share":0.5},"before":null,"checkpoint":null,'
-        b'"records":6,"schema":"springtide.journal/1"}'
+        b'"records":6,"settings":"5e","milestone":[4096,77],"schema":"springtide.journal/1"}'
     )
 
 

@@ -1,10 +1,13 @@
 """A follower beside a leader: the same state, whenever it takes over, and whatever the leader does meanwhile."""
 
 import json
+import logging
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from consumers.serving.observer import Role
@@ -249,3 +252,39 @@ def test_following_stops_when_told_and_goes_on_there(bench: Bench) -> None:
     log = MemoryLog(bench.broker)
     assert log.acquire(lambda: False)
     assert _hash(follower.lead().pipeline) == _hash(Follower(toy_task(log, bench.settings, [])).lead().pipeline)
+
+
+def _said_of_differences(bench: Bench, caplog: pytest.LogCaptureFixture, **changes: str) -> list[tuple[int, str]]:
+    """Follow a journal in two parts, with the state changed between them if `changes` say so; return what is logged."""
+    bench.produce(60)
+    assert bench.run_until(bench.caught_up) is None
+    task = toy_task(MemoryLog(bench.broker), bench.beside(Path("/nowhere")).settings, [])
+    follower = Follower(replace(task, settings_hash=changes.get("settings_hash", task.settings_hash)))
+    caplog.clear()
+    learned = iter(range(5))
+    assert not follower.follow(lambda: next(learned, None) is None)
+    assert follower.standing is not None
+    if "state" in changes:
+        toy = follower.standing.pipeline
+        met = toy.milestone
+        toy.restore({"hash": np.full(32, 7, np.uint8)})
+        toy.milestone = met
+    follower.finish()
+    return [(record.levelno, record.message) for record in caplog.records]
+
+
+def test_who_learns_the_same_says_nothing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    assert _said_of_differences(bench, caplog) == []
+    assert any(journal.decode(record).milestone for record in bench.broker.journal)
+
+
+def test_who_has_diverged_says_so_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    ((level, message),) = _said_of_differences(bench, caplog, state="another")
+    assert level == logging.ERROR
+    assert "something else was learned here" in message
+
+
+def test_who_learns_under_other_settings_says_so_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    ((level, message),) = _said_of_differences(bench, caplog, settings_hash="another")
+    assert level == logging.WARNING
+    assert "under other settings" in message
