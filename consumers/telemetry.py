@@ -21,9 +21,9 @@ from consumers.metrics.drift import Drift, Signal
 from consumers.metrics.instruments import OUTCOMES, Instruments
 from consumers.metrics.live_quality import LiveQuality
 from consumers.pipeline import Learned, Outputs, Pipeline
+from consumers.serving.contents import Contents
 from consumers.serving.observer import Role
 from models.metrics import hit
-from stream.snapshots import State
 
 _MOST_UNSEEN = 100_000  # records; where nothing goes out for long, the oldest are left out
 
@@ -65,7 +65,7 @@ class Telemetry:
             yield
         finally:
             self._metrics.stages.labels(name).observe(time.perf_counter() - started)
-            if name == "snapshot":  # the copy of the state holds all that was answered so far
+            if name == "snapshot":  # the copy of the process holds all that was answered so far
                 self._oldest_since_copy_ms = math.inf
 
     @contextmanager
@@ -156,19 +156,15 @@ class Telemetry:
         """Take down what restoring took."""
         self._metrics.restore.set(seconds)
 
-    def snapshot(self, state: State, now_ms: int) -> None:
+    def snapshot(self, contents: Contents, now_ms: int) -> None:
         """Take down what is in a snapshot that was written at `now_ms`."""
-        sizes: dict[str, int] = {}
-        for name, array in state.items():
-            table = ".".join(name.split(".")[:2])
-            sizes[table] = sizes.get(table, 0) + array.nbytes
-        for table, size in sizes.items():
+        for table, size in contents.sizes.items():
             self._metrics.bytes.labels(table).set(size)
         self._metrics.snapshot.set(now_ms / 1000)
         self._oldest_ms = self._oldest_since_copy_ms
         self._needs(math.inf)
-        if "published.items" in state:
-            self._metrics.coverage.set(_coverage(state))
+        if contents.coverage is not None:
+            self._metrics.coverage.set(contents.coverage)
 
     def snapshot_failed(self) -> None:
         """Count a snapshot that could not be written, or deleted when it had to be."""
@@ -179,12 +175,3 @@ class Telemetry:
         self._oldest_ms = min(self._oldest_ms, oldest_ms)
         self._oldest_since_copy_ms = min(self._oldest_since_copy_ms, oldest_ms)
         self._metrics.expiry.set((self._oldest_ms + self._retention_ms) / 1000)
-
-
-def _coverage(state: State) -> float:
-    """Share of the items that were met which are in a list that is out."""
-    met = state["recommender.items.counts"].astype(np.int64) > 0
-    listed = np.zeros(len(met), np.bool_)
-    rows = state["published.items"].astype(np.int64)
-    listed[rows[(rows >= 0) & (rows < len(met))]] = True
-    return float((listed & met).sum() / max(met.sum(), 1))

@@ -95,7 +95,8 @@ class Instruments:
         self.stages = self._seconds(
             "stage",
             "Time by stage of a batch: poll, decode, merge, recommend, learn, commit (beside learn), snapshot (the "
-            "copy of the state), singly (after a model raised). The one with the largest rate is the one to look at.",
+            "copy of the process that will write it), singly (after a model raised). The one with the largest rate is "
+            "the one to look at.",
             "stage",
         )
         self.transactions = self._seconds(

@@ -1,6 +1,6 @@
 """When snapshots are taken, by a leader or a standby, and when those go that hold an erased user.
 
-The state is copied in the loop, between two batches; a thread of its own hashes the copy and writes it. A snapshot is
+A copy of the process (`apart`), made between two batches, hashes the state and writes it. A snapshot is
 due `state.snapshot_every` after the last one, if a batch was learned since; and sooner under load, because whatever
 learning has taken since then a recovery takes once more.
 
@@ -21,26 +21,39 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, NamedTuple
 
+import msgspec
+
+from consumers.serving.apart import Apart, ApartError
+from consumers.serving.contents import Contents, contents
 from consumers.serving.core import P
 from consumers.serving.observer import Observer
 from consumers.serving.task import Saved, Standing, Task
 from consumers.settings import State as StateSettings
 from stream.errors import SnapshotError
-from stream.snapshots import State, claim, drop_before
+from stream.snapshots import claim, drop_before
 
 _log = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 10.0
+_MOST_WRITING_S = 600.0  # a copy that hangs is ended
 _MOST_WORK_S = 10.0  # to be done again: with start, snapshot and lease a recovery stays below 30 s
 
 
 class _Erasure(NamedTuple):
     sequence: int  # of the batch
     at_s: float
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """What came of a snapshot: where it is and what it holds, or why it is not there."""
+
+    path: str = ""
+    contents: Contents | None = None
+    failure: str = ""
 
 
 class Keeper(Generic[P]):
@@ -174,37 +187,49 @@ class Keeper(Generic[P]):
         return (self._newest.path, due[-1]) if due else None
 
     def _begin(self, standing: Standing[P]) -> None:
-        """Copy the state, and let the other thread write the copy."""
+        """Let a copy of the process write the state as it is now."""
         self._begun_s = self._clock_s()
         self._begun = standing.sequence - 1
         self._begun_worked_s = standing.worked_s
         with self._observer.stage("snapshot"):
-            state = standing.pipeline.state()
-        stood = replace(standing, offsets=dict(standing.offsets))
-        self._work = self._worker.submit(self._save, stood, state, standing.pipeline.watermark_ms)
+            writing = Apart(partial(_written, self._task, standing))
+        self._work = self._worker.submit(self._note_written, writing, self._begun)
 
-    def _save(self, standing: Standing[P], state: State, watermark_ms: int | None) -> None:
+    def _note_written(self, writing: Apart, sequence: int) -> None:
         try:
-            self._newest = self._task.save(standing, state, watermark_ms)
-        except SnapshotError as error:
-            self._failed(error)
+            written = msgspec.json.decode(writing.result(_MOST_WRITING_S), type=_Written)
+        except ApartError as error:
+            written = _Written(failure=f"A snapshot was not written: {error}")
+        if written.contents is None:
+            self._failed(written.failure)
             return
+        self._newest = Saved(Path(written.path), sequence)
         _log.info("Snapshot %s is written.", self._newest.path)
-        self._observer.snapshot(state, self._now_ms())
+        self._observer.snapshot(written.contents, self._now_ms())
 
     def _drop(self, kept: Path, sequence: int, epoch: int) -> None:
         try:
             dropped = drop_before(kept, epoch, sequence)
         except SnapshotError as error:
             self._newest = None  # it may be the damaged one
-            self._failed(error)
+            self._failed(str(error))
             return
         self._dropped = sequence
         for path in dropped:
             _log.info("Snapshot %s is deleted: users were erased since.", path)
 
-    def _failed(self, error: SnapshotError) -> None:
+    def _failed(self, why: str) -> None:
         """Say it and try again later: the stream goes on."""
-        _log.error("%s", error)
+        _log.error("%s", why)
         self._observer.snapshot_failed()
         self._not_before_s = self._clock_s() + max(_TRY_AGAIN_S, self._every_s)
+
+
+def _written(task: Task[P], standing: Standing[P]) -> bytes:
+    """Write a snapshot, and say so in JSON."""
+    state = standing.pipeline.state()
+    try:
+        saved = task.save(standing, state, standing.pipeline.watermark_ms)
+    except SnapshotError as error:
+        return msgspec.json.encode(_Written(failure=str(error)))
+    return msgspec.json.encode(_Written(str(saved.path), contents(state)))

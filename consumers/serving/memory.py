@@ -1,8 +1,8 @@
 """Ends the process before the machine does when it fills its memory.
 
 A kernel that runs out of memory kills without a word, and not always the process that has filled it. What is committed
-stays, so an end costs no more than a recovery; and the log says why. No last snapshot is taken: that needs a copy of
-the state, and there is no room for one.
+stays, so an end costs no more than a recovery; and the log says why. No last snapshot is taken: that needs room for a
+copy of the state, and there is none.
 """
 
 import logging

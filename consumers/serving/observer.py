@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from consumers.pipeline import Learned, Outputs
+from consumers.serving.contents import Contents
 from consumers.serving.core import Core
-from stream.snapshots import State
 
 P_contra = TypeVar("P_contra", bound=Core, contravariant=True)
 
@@ -59,7 +59,7 @@ class Observer(Protocol[P_contra]):
     def restored(self, seconds: float) -> None:
         """Take down what a recovery took."""
 
-    def snapshot(self, state: State, now_ms: int) -> None:
+    def snapshot(self, contents: Contents, now_ms: int) -> None:
         """Take down a snapshot that was written."""
 
     def snapshot_failed(self) -> None:
@@ -125,10 +125,10 @@ class Both(Generic[P_contra]):
         self._one.restored(seconds)
         self._other.restored(seconds)
 
-    def snapshot(self, state: State, now_ms: int) -> None:
+    def snapshot(self, contents: Contents, now_ms: int) -> None:
         """Tell both of a snapshot that was written."""
-        self._one.snapshot(state, now_ms)
-        self._other.snapshot(state, now_ms)
+        self._one.snapshot(contents, now_ms)
+        self._other.snapshot(contents, now_ms)
 
     def snapshot_failed(self) -> None:
         """Tell both of a snapshot that could not be written or deleted."""

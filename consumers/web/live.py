@@ -18,11 +18,11 @@ import numpy as np
 from msgspec import Struct
 
 from consumers.pipeline import Learned, Outputs
+from consumers.serving.contents import Contents
 from consumers.serving.observer import Role
 from consumers.web.rolling import Counts, Curve, Recent, latencies, quantile
 from models.metrics import hit, ndcg
 from stream.log import OutputRecord
-from stream.snapshots import State
 
 _LISTS_SHOWN = 10
 _LIST_BYTES = 32 * 2**20  # of all lists that can be looked up
@@ -173,7 +173,7 @@ class LiveView:
     def restored(self, seconds: float) -> None:
         """Let it pass."""
 
-    def snapshot(self, state: State, now_ms: int) -> None:
+    def snapshot(self, contents: Contents, now_ms: int) -> None:
         """Let it pass."""
 
     def snapshot_failed(self) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from consumers.pipeline import Learned, Outputs
+from consumers.serving.contents import Contents
 from consumers.serving.observer import Role
 from consumers.telemetry import Telemetry
 from models.base import Progress
@@ -138,7 +139,7 @@ def test_what_a_restart_needs_is_kept_as_long_as_its_topic_keeps_it() -> None:
         pass
     telemetry.answered(Outputs(), [7_000], now_ms=8_000)
     assert value(telemetry, "input_expiry_timestamp_seconds") == 12  # it is copied, not written
-    telemetry.snapshot({}, now_ms=9_000)
+    telemetry.snapshot(Contents({}, None), now_ms=9_000)
     assert value(telemetry, "input_expiry_timestamp_seconds") == 17
 
 
@@ -147,14 +148,9 @@ def test_what_is_kept_for_ever_does_not_expire(telemetry: Telemetry) -> None:
     assert value(telemetry, "input_expiry_timestamp_seconds") == math.inf
 
 
-def test_coverage_is_the_share_of_known_items_in_a_list_that_is_out(telemetry: Telemetry) -> None:
-    telemetry.snapshot(
-        {
-            "recommender.items.counts": np.array([3, 1, 0, 2, 9]),
-            "published.items": np.array([[0, 3, -1], [3, 2, -1]], np.int32),
-        },
-        now_ms=0,
-    )
+def test_coverage_is_shown_where_it_is_known(telemetry: Telemetry) -> None:
+    telemetry.snapshot(Contents({}, 0.5), now_ms=0)
+    telemetry.snapshot(Contents({}, None), now_ms=0)
     assert value(telemetry, "catalogue_coverage_ratio") == 0.5
 
 
@@ -182,12 +178,7 @@ def test_lag_has_an_age_only_while_there_is_any(telemetry: Telemetry) -> None:
 
 
 def test_the_state_is_measured_by_table(telemetry: Telemetry) -> None:
-    state: dict[str, Any] = {
-        "admission.users.ids": np.zeros(10, np.uint8),
-        "admission.users.rows": np.zeros(5, np.int64),
-        "admission.items.ids": np.zeros(3, np.uint8),
-    }
-    telemetry.snapshot(state, now_ms=5_000)
+    telemetry.snapshot(Contents({"admission.users": 50, "admission.items": 3}, None), now_ms=5_000)
 
     assert value(telemetry, "state_bytes", table="admission.users") == 50
     assert value(telemetry, "state_bytes", table="admission.items") == 3

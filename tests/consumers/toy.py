@@ -19,6 +19,7 @@ import numpy as np
 from consumers.commands.run import stopping_on_signals
 from consumers.pipeline import Decisions, Learned, Outputs
 from consumers.service import Service
+from consumers.serving.contents import Contents
 from consumers.serving.observer import Role
 from consumers.serving.task import Task
 from consumers.settings import Settings
@@ -164,7 +165,7 @@ class Notes:
     def restored(self, seconds: float) -> None:
         self.recoveries_s.append(seconds)
 
-    def snapshot(self, state: State, now_ms: int) -> None:
+    def snapshot(self, contents: Contents, now_ms: int) -> None:
         self.snapshots += 1
 
     def snapshot_failed(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from consumers.commands.run import stopping_on_signals
 from consumers.pipeline import Outputs, Pipeline
 from consumers.service import Service
+from consumers.serving.contents import Contents
 from consumers.serving.observer import Role
 from consumers.serving.task import Task
 from consumers.settings import Settings
@@ -26,7 +27,6 @@ from models.recommender import Recommender
 from stream.errors import SpringtideError
 from stream.kafka import COMMIT_BUDGET_S, KafkaLog
 from stream.log import Log
-from stream.snapshots import State
 from stream.topics import ensure_topics
 from tests.consumers.brittle import Brittle
 from tests.faults.points import Point, arm
@@ -92,8 +92,8 @@ class Reporter(Telemetry):
         super().answered(outputs, *more)
         self.say("answered")
 
-    def snapshot(self, state: State, now_ms: int) -> None:
-        super().snapshot(state, now_ms)
+    def snapshot(self, contents: Contents, now_ms: int) -> None:
+        super().snapshot(contents, now_ms)
         self.say("snapshot")
 
     def snapshot_failed(self) -> None:

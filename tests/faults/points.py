@@ -1,11 +1,13 @@
 """Named moments in the life of a leader, and what may happen to it there.
 
 The steps of the log and of the snapshots are wrapped in the process that is to die, so the product knows nothing of
-this. A process dies by its own SIGKILL, which nothing can catch, or is frozen by SIGSTOP until somebody wakes it.
+this. A process dies by its own SIGKILL, which nothing can catch, or is frozen by SIGSTOP until somebody wakes it. What
+happens in the copy of it that writes a snapshot happens to both.
 """
 
 import os
 import threading
+from mmap import mmap
 from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import Any, NamedTuple
@@ -30,17 +32,20 @@ class Point(NamedTuple):
 
 def arm(point: Point) -> None:
     """Let this process meet its end, or be frozen, at the point."""
-    left = point.passed
+    left = mmap(-1, 1)  # shared with the copies of this process that write snapshots
+    left[0] = point.passed + 1
+    leader = os.getpid()
 
     def due(name: str) -> bool:
-        nonlocal left
-        if name != point.name:
+        if name != point.name or left[0] == 0:
             return False
-        left -= 1
-        return left == -1
+        left[0] -= 1
+        return left[0] == 0
 
     def happen() -> None:
-        os.kill(os.getpid(), point.signal)
+        os.kill(leader, point.signal)
+        if os.getpid() != leader:
+            os.kill(os.getpid(), point.signal)
 
     class Producer(KafkaProducer):  # type: ignore[misc]  # the client has no types
         """Passes the points of a transaction."""

@@ -1,0 +1,102 @@
+"""Work on a copy of this process, while it goes on.
+
+The system copies a process without copying its memory: pages are shared until one of the two writes to them. So in the
+copy the state stands still, however long it takes to write it down, and the loop pauses for the fork alone: a moment
+that grows with the page tables, a two-thousandth of the state.
+
+Of all threads only the one that forks goes on in the copy, and a lock that another one held stays locked there. So the
+copy does nothing that may need one: no log, no Kafka. Its connections and ports are closed at once, or they would stay
+open when its parent dies; it dies with its parent; memory that runs out takes it first; and it has so much time and no
+more.
+"""
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import NoReturn
+
+_SAME_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
+_STANDARD_STREAMS = 3
+
+
+class ApartError(Exception):
+    """The copy raised, was killed, or was not done in time."""
+
+
+class Apart:
+    """A copy of this process that does one thing, from now until `result`.
+
+    Parameters
+    ----------
+    work
+        What it does; what it returns comes back.
+    """
+
+    def __init__(self, work: Callable[[], bytes]) -> None:
+        prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+        self._answer, answer = Pipe(duplex=False)
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: see above
+            self._pid = os.fork()
+        if self._pid == 0:
+            _settle_in(answer.fileno())
+            if prctl is not None:
+                prctl(_SAME_DEATH, signal.SIGKILL)
+            _work_and_end(work, answer if os.getppid() == parent else None)
+        answer.close()
+
+    def result(self, within_s: float) -> bytes:
+        """Wait for what the work returns.
+
+        Raises
+        ------
+        ApartError
+            When the copy raised, was killed, or was not done in time.
+        """
+        answer = b""
+        try:
+            if not self._answer.poll(within_s):
+                os.kill(self._pid, signal.SIGKILL)
+            with suppress(EOFError):
+                answer = self._answer.recv_bytes()
+        finally:
+            self._answer.close()
+            code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        if code != 0:
+            message = answer.decode() or f"The process ended with {code}, or was not done within {within_s:g} s."
+            raise ApartError(message)
+        return answer
+
+
+def _settle_in(answer: int) -> None:
+    """Let go of all that is the parent's alone; `answer` is an open file that is needed."""
+    gc.disable()  # it would write to pages that are shared
+    for ended in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ended, signal.SIG_IGN)  # the parent's, which waits for this one
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    os.closerange(_STANDARD_STREAMS, answer)
+    os.closerange(answer + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _work_and_end(work: Callable[[], bytes], answer: Connection | None) -> NoReturn:
+    """Do the work and say what came of it, without anything that ends a process in order: that is the parent's."""
+    code = 1
+    try:
+        if answer is not None:
+            try:
+                said, code = work(), 0
+            except BaseException:
+                said = traceback.format_exc().encode()
+            answer.send_bytes(said)
+    finally:
+        os._exit(code)
