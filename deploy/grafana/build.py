@@ -172,6 +172,9 @@ KAFKA_AND_STATE = (
     Panel("Who leads", "And how long the last recovery took.",
           {"{{instance}} leads": f"springtide_leader{{{_HERE}}}",
            "{{instance}} restored in s": f"springtide_restore_seconds{{{_HERE}}}"}, "none"),
+    Panel("Journal left to follow", "Two offsets a batch. Growing on a standby: it learns slower than its leader, and a "
+          "takeover takes as long as what is left.",
+          {"{{instance}}": f"springtide_journal_left_offsets{{{_HERE}}}"}),
     Panel("Updates left out an hour", "Not finite. Any but a few of the network are worth a report.",
           {"ranking": f"sum(increase(springtide_model_updates_dropped_total{{{_HERE}}}[1h]))",
            "{{expert}}": f"sum by (expert) (increase(springtide_expert_updates_skipped_total{{{_HERE}}}[1h]))"}),
