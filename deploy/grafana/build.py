@@ -138,8 +138,10 @@ QUALITY = (
 )  # fmt: skip
 
 KAFKA_AND_STATE = (
-    Panel("Lag in records", "Not processed yet. A backlog shrinks by itself; a lag that grows does not.",
-          {"{{instance}}": f"springtide_lag_records{{{_HERE}}}"}),
+    Panel("Lag in records", "Not processed yet: a backlog shrinks by itself, a lag that grows does not. And what of the "
+          "journal a follower has before it, two a batch: growing, it learns slower than its leader.",
+          {"{{instance}}": f"springtide_lag_records{{{_HERE}}}",
+           "{{instance}} has to follow": f"springtide_journal_left_offsets{{{_HERE}}}"}),
     Panel("Lag in seconds", "Age of what is being processed while more waits; the alert is at a minute.",
           {"{{instance}}": f"springtide_lag_seconds{{{_HERE}}}"}, "s", ((None, "transparent"), (60, _RED))),
     Panel("Input needed expires in", "Until the topic may delete what a restart needs; the alert is at a quarter of "
@@ -172,9 +174,6 @@ KAFKA_AND_STATE = (
     Panel("Who leads", "And how long the last recovery took.",
           {"{{instance}} leads": f"springtide_leader{{{_HERE}}}",
            "{{instance}} restored in s": f"springtide_restore_seconds{{{_HERE}}}"}, "none"),
-    Panel("Journal left to follow", "Two offsets a batch. Growing on a standby: it learns slower than its leader, and a "
-          "takeover takes as long as what is left.",
-          {"{{instance}}": f"springtide_journal_left_offsets{{{_HERE}}}"}),
     Panel("Updates left out an hour", "Not finite. Any but a few of the network are worth a report.",
           {"ranking": f"sum(increase(springtide_model_updates_dropped_total{{{_HERE}}}[1h]))",
            "{{expert}}": f"sum by (expert) (increase(springtide_expert_updates_skipped_total{{{_HERE}}}[1h]))"}),
