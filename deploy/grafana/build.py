@@ -138,8 +138,8 @@ QUALITY = (
 )  # fmt: skip
 
 KAFKA_AND_STATE = (
-    Panel("Lag in records", "Not processed yet: a backlog shrinks by itself, a lag that grows does not. And what of the "
-          "journal a follower has before it, two a batch: growing, it learns slower than its leader.",
+    Panel("Lag in records", "Not processed yet: a backlog shrinks by itself, a lag that grows does not. And what "
+          "of the journal a follower has before it, two a batch: growing, it learns slower than its leader.",
           {"{{instance}}": f"springtide_lag_records{{{_HERE}}}",
            "{{instance}} has to follow": f"springtide_journal_left_offsets{{{_HERE}}}"}),
     Panel("Lag in seconds", "Age of what is being processed while more waits; the alert is at a minute.",
