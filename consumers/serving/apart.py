@@ -38,15 +38,24 @@ class Apart:
     ----------
     work
         What it does; what it returns comes back.
+
+    Raises
+    ------
+    ApartError
+        When the system makes no copy, because processes, open files or memory are at their limit.
     """
 
     def __init__(self, work: Callable[[], bytes]) -> None:
         prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-        self._answer, answer = Pipe(duplex=False)
         parent = os.getpid()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: see above
-            self._pid = os.fork()
+        try:
+            self._answer, answer = Pipe(duplex=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: see above
+                self._pid = os.fork()
+        except OSError as error:
+            message = f"No copy of the process can be made ({error})."
+            raise ApartError(message) from error
         if self._pid == 0:
             _settle_in(answer.fileno())
             if prctl is not None:

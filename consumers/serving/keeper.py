@@ -191,8 +191,12 @@ class Keeper(Generic[P]):
         self._begun_s = self._clock_s()
         self._begun = standing.sequence - 1
         self._begun_worked_s = standing.worked_s
-        with self._observer.stage("snapshot"):
-            writing = Apart(partial(_written, self._task, standing))
+        try:
+            with self._observer.stage("snapshot"):
+                writing = Apart(partial(_written, self._task, standing))
+        except ApartError as error:
+            self._not_written(f"A snapshot was not written: {error}")
+            return
         self._work = self._worker.submit(self._note_written, writing, self._begun)
 
     def _note_written(self, writing: Apart, sequence: int) -> None:
@@ -201,11 +205,15 @@ class Keeper(Generic[P]):
         except ApartError as error:
             written = _Written(failure=f"A snapshot was not written: {error}")
         if written.contents is None:
-            self._failed(written.failure)
+            self._not_written(written.failure)
             return
         self._newest = Saved(Path(written.path), sequence)
         _log.info("Snapshot %s is written.", self._newest.path)
         self._observer.snapshot(written.contents, self._now_ms())
+
+    def _not_written(self, why: str) -> None:
+        self._begun = -1 if self._newest is None else self._newest.sequence  # so what was learned since is still due
+        self._failed(why)
 
     def _drop(self, kept: Path, sequence: int, epoch: int) -> None:
         try:

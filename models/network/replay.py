@@ -55,8 +55,11 @@ class Examples(NamedTuple):
 
 
 def inputs_of(windows: WindowView, width: int) -> Inputs:
-    """Give the newest `width` events of each window, with their times as buckets."""
+    """Give the newest `width` events of each window, with their times as buckets; shorter windows have empty places."""
     items, times_ms = windows.items[:, :width], windows.times_ms[:, :width]
+    if (missing := width - items.shape[1]) > 0:
+        items = np.pad(items, ((0, 0), (0, missing)), constant_values=-1)
+        times_ms = np.pad(times_ms, ((0, 0), (0, missing)))
     now_ms = windows.now_ms[:, None]
     after_ms = np.concatenate([now_ms, times_ms[:, :-1]], axis=1)
     absent = items < 0

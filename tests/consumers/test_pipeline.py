@@ -322,6 +322,17 @@ def test_state_is_bounded_and_reused_rows_start_afresh() -> None:
     assert all(int(item[1:]) >= 380 for item in offered)
 
 
+@pytest.mark.parametrize("encoder", ["transformer", "lstm"])
+def test_windows_may_be_shorter_than_what_the_network_reads(encoder: str) -> None:
+    models = {"dynamics": True, "demand": True, "item_transformer": True}
+    short = Pipeline(settings(windows={"length": 2}, network={"encoder": encoder}, models=models))
+    for first in range(0, 90, 30):
+        outputs = short.recommend(interactions(short, round_robin(10), first=first), DECISIONS)
+        ranks = short.learn().ranks
+    assert len(outputs.lists) == 30
+    assert (ranks[:, short.recommender.scorers.index("sequence")] < MISS).any()
+
+
 def test_a_batch_that_is_larger_than_the_vocabulary_does_not_stop_the_stream() -> None:
     pipeline = Pipeline(settings(windows={"users": 10}, models={"items": 10}))
     outputs = run(pipeline, interactions(pipeline, [f"u{n} i{n}" for n in range(15)]))

@@ -47,6 +47,10 @@ class Bench:
         return [int(path.name[-12:]) for path in reversed(snapshots.candidates(self.folder))]
 
 
+def _full(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
@@ -104,16 +108,40 @@ def test_nothing_goes_before_something_newer_is_written(bench: Bench, monkeypatc
     bench.learn()
     bench.keep(60 * MINUTE_S)
     bench.erase()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr("stream.snapshots.os.fsync", full)
+        patch.setattr("stream.snapshots.os.fsync", _full)
         assert bench.keep(100 * MINUTE_S) == [0]
         assert bench.notes.snapshot_failures == 1
     assert bench.keep(59 * MINUTE_S) == [0]  # tried again at the usual pace
     assert bench.keep(MINUTE_S) == [1]
+
+
+def test_what_was_not_written_is_written_later_though_nothing_new_is_learned(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.learn()
+    with monkeypatch.context() as patch:
+        patch.setattr("stream.snapshots.os.fsync", _full)
+        assert bench.keep(60 * MINUTE_S) == []
+    assert bench.keep(60 * MINUTE_S) == [0]
+    bench.learn()
+    with monkeypatch.context() as patch:
+        patch.setattr("stream.snapshots.os.fsync", _full)
+        assert bench.keep(60 * MINUTE_S) == [0]
+    bench.keeper.finish(bench.standing)
+    assert bench.there() == [0, 1]
+
+
+def test_a_process_that_cannot_be_copied_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    bench.learn()
+    with monkeypatch.context() as patch:
+        patch.setattr("consumers.serving.apart.os.fork", refuse)
+        assert bench.keep(60 * MINUTE_S) == []
+        assert bench.notes.snapshot_failures == 1
+    assert bench.keep(60 * MINUTE_S) == [0]
 
 
 def test_nothing_goes_while_the_newer_one_is_damaged(bench: Bench) -> None:

@@ -81,3 +81,18 @@ def test_windows_become_their_newest_items_and_time_buckets() -> None:
     assert inputs.gaps.tolist() == [[2, 4], [0, 0]]  # 1 s to now, 3 s to the next event
     assert inputs.ages.tolist() == [[2, 4], [0, 0]]  # 1 s, 4 s
     assert inputs.hours.tolist() == [72, 72]  # 1970 began on a Thursday
+
+
+def test_windows_that_are_shorter_than_what_is_read_have_empty_places_behind() -> None:
+    view = WindowView(
+        users=np.array([1], np.int32),
+        now_ms=np.array([5_000]),
+        items=np.array([[7, 8]], np.int32),
+        times_ms=np.array([[4_000, 1_000]]),
+        lengths=np.array([2], np.int32),
+    )
+    short, long = inputs_of(view, 2), inputs_of(view, 4)
+    assert long.items.tolist() == [[7, 8, -1, -1]]
+    for name in ("gaps", "ages"):
+        assert getattr(long, name).tolist() == [[*getattr(short, name)[0].tolist(), 0, 0]]
+    assert long.hours.tolist() == short.hours.tolist()
