@@ -12,9 +12,11 @@ more.
 
 import ctypes
 import gc
+import math
 import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -25,6 +27,8 @@ from typing import NoReturn
 
 _SAME_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
 _STANDARD_STREAMS = 3
+_LOOK_EVERY_S = 0.1
+_DONE, _RAISED = b"d", b"r"  # before what is said
 
 
 class ApartError(Exception):
@@ -57,11 +61,16 @@ class Apart:
             message = f"No copy of the process can be made ({error})."
             raise ApartError(message) from error
         if self._pid == 0:
-            _settle_in(answer.fileno())
             if prctl is not None:
                 prctl(_SAME_DEATH, signal.SIGKILL)
+            _settle_in(answer.fileno())
             _work_and_end(work, answer if os.getppid() == parent else None)
         answer.close()
+        self._until_s = math.inf
+
+    def hurry(self, within_s: float) -> None:
+        """Let `result` wait no longer than so much from now; called from any thread."""
+        self._until_s = min(self._until_s, time.monotonic() + within_s)
 
     def result(self, within_s: float) -> bytes:
         """Wait for what the work returns.
@@ -71,19 +80,25 @@ class Apart:
         ApartError
             When the copy raised, was killed, or was not done in time.
         """
-        answer = b""
+        self.hurry(within_s)
+        answer, code = b"", 0
         try:
-            if not self._answer.poll(within_s):
-                os.kill(self._pid, signal.SIGKILL)
+            while not self._answer.poll(_LOOK_EVERY_S):
+                if time.monotonic() >= self._until_s:
+                    os.kill(self._pid, signal.SIGKILL)
+                    break
             with suppress(EOFError):
                 answer = self._answer.recv_bytes()
         finally:
             self._answer.close()
-            code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-        if code != 0:
-            message = answer.decode() or f"The process ended with {code}, or was not done within {within_s:g} s."
+            with suppress(ChildProcessError):  # where SIGCHLD is ignored, nobody is told how a process ended
+                code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        if not answer:
+            message = f"The copy of the process ended with {code}, or was not done in time."
             raise ApartError(message)
-        return answer
+        if answer[:1] == _RAISED:
+            raise ApartError(answer[1:].decode())
+        return answer[1:]
 
 
 def _settle_in(answer: int) -> None:
@@ -99,13 +114,12 @@ def _settle_in(answer: int) -> None:
 
 def _work_and_end(work: Callable[[], bytes], answer: Connection | None) -> NoReturn:
     """Do the work and say what came of it, without anything that ends a process in order: that is the parent's."""
-    code = 1
     try:
         if answer is not None:
             try:
-                said, code = work(), 0
+                said = _DONE + work()
             except BaseException:
-                said = traceback.format_exc().encode()
+                said = _RAISED + traceback.format_exc().encode()
             answer.send_bytes(said)
     finally:
-        os._exit(code)
+        os._exit(0)

@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 10.0
 _MOST_WRITING_S = 600.0  # a copy that hangs is ended
+_MOST_WAITING_S = 60.0  # for a copy, where the loop stands still meanwhile: nobody else leads then
 _MOST_WORK_S = 10.0  # to be done again: with start, snapshot and lease a recovery stays below 30 s
 
 
@@ -89,6 +90,7 @@ class Keeper(Generic[P]):
         self._clock_s = clock_s
         self._worker = ThreadPoolExecutor(1, "springtide-snapshot")
         self._work: Future[None] | None = None
+        self._writing: Apart | None = None
         self._begun_s = 0.0
         self._begun = -1  # last batch of the newest snapshot that was begun
         self._begun_worked_s = 0.0  # what learning had taken then
@@ -139,9 +141,11 @@ class Keeper(Generic[P]):
             self._drop(*due, standing.epoch)
 
     def wait(self) -> None:
-        """Wait for what is being written or deleted."""
+        """Wait for what is being written, if it does not take too long, or deleted."""
         work, self._work = self._work, None
         if work is not None:
+            if self._writing is not None:
+                self._writing.hurry(_MOST_WAITING_S)
             work.result()
         self._owed = [one for one in self._owed if one.sequence > self._dropped]
 
@@ -193,11 +197,11 @@ class Keeper(Generic[P]):
         self._begun_worked_s = standing.worked_s
         try:
             with self._observer.stage("snapshot"):
-                writing = Apart(partial(_written, self._task, standing))
+                self._writing = Apart(partial(_written, self._task, standing))
         except ApartError as error:
             self._not_written(f"A snapshot was not written: {error}")
             return
-        self._work = self._worker.submit(self._note_written, writing, self._begun)
+        self._work = self._worker.submit(self._note_written, self._writing, self._begun)
 
     def _note_written(self, writing: Apart, sequence: int) -> None:
         try:

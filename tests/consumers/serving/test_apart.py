@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,10 +39,38 @@ def test_a_copy_that_is_killed_has_no_result() -> None:
 
 def test_a_copy_that_is_not_done_in_time_is_ended() -> None:
     apart = Apart(lambda: bytes(threading.Event().wait()))
-    with pytest.raises(ApartError, match=r"not done within 0\.1 s"):
+    with pytest.raises(ApartError, match="not done in time"):
         apart.result(0.1)
     with pytest.raises(ProcessLookupError):
         os.kill(apart._pid, 0)
+
+
+def test_who_waits_for_a_copy_can_be_hurried() -> None:
+    apart = Apart(lambda: bytes(threading.Event().wait()))
+    with ThreadPoolExecutor(1) as worker:
+        waiting = worker.submit(apart.result, 100 * PATIENCE_S)
+        apart.hurry(0.1)
+        with pytest.raises(ApartError, match="not done in time"):
+            waiting.result(PATIENCE_S)
+
+
+def test_a_parent_that_does_not_ask_how_its_children_end_has_results() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert Apart(lambda: b"done").result(PATIENCE_S) == b"done"
+        with pytest.raises(ApartError, match="ZeroDivisionError"):
+            Apart(lambda: bytes(1 // 0)).result(PATIENCE_S)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_where_no_copy_can_be_made_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("consumers.serving.apart.os.fork", refuse)
+    with pytest.raises(ApartError, match=r"No copy of the process can be made \(.*temporarily unavailable\)"):
+        Apart(lambda: b"never")
 
 
 def test_what_ends_the_parent_in_order_does_not_end_the_copy() -> None:
