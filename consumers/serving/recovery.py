@@ -88,7 +88,7 @@ class Follower(Generic[P]):
         self._next = 0  # journal offset to read on from
         self._end = 0  # journal offset at which what is being read ends
         self._entries: Generator[JournalEntry, None, None] | None = None  # being read
-        self._differs = False  # and it was said
+        self._said: set[str] = set()  # which differences
 
     @property
     def standing(self) -> Standing[P] | None:
@@ -221,20 +221,20 @@ class Follower(Generic[P]):
         self._went_on(self.left)
 
     def _compare(self, standing: Standing[P], record: journal.JournalRecord) -> None:
-        """Notice that something else is learned here than where the journal is written; say it once."""
+        """Notice that something else is learned here than where the journal is written; say each once."""
         here, there = standing.pipeline.milestone, record.milestone
-        if self._differs:
-            return
         if record.settings not in {None, self._task.settings_hash}:
-            self._differs = True
+            if "settings" in self._said:
+                return
+            self._said.add("settings")
             _log.warning(
                 "Batch %d of epoch %d was learned under other settings than those of this process, which learns from "
                 "it by its own: where it takes over, lists go on from that.",
                 record.sequence,
                 record.epoch,
             )
-        elif here is not None and there is not None and here != there:
-            self._differs = True
+        elif here is not None and there is not None and here != there and "state" not in self._said:
+            self._said.add("state")
             _log.error(
                 "Before batch %d of epoch %d something else was learned here than where the journal was written: run "
                 "one version on one kind of processor; if both are the same, run springtide audit and report it.",

@@ -254,6 +254,19 @@ def test_following_stops_when_told_and_goes_on_there(bench: Bench) -> None:
     assert _hash(follower.lead().pipeline) == _hash(Follower(toy_task(log, bench.settings, [])).lead().pipeline)
 
 
+def test_who_takes_over_half_way_through_a_look_at_the_journal_follows_what_came_since(bench: Bench) -> None:
+    bench.produce(30)
+    assert bench.run_until(bench.caught_up) is None
+    log = MemoryLog(bench.broker)
+    follower = Follower(toy_task(log, bench.beside(Path("/nowhere")).settings, []))
+    assert not follower.follow(lambda: True)  # there was more, and there will be
+    bench.produce(60)
+    assert bench.run_until(bench.caught_up) is None
+
+    assert log.acquire(lambda: False)
+    assert _hash(follower.lead().pipeline) == _followed(bench)
+
+
 def _said_of_differences(bench: Bench, caplog: pytest.LogCaptureFixture, **changes: str) -> list[tuple[int, str]]:
     """Follow a journal in two parts, with the state changed between them if `changes` say so; return what is logged."""
     bench.produce(60)
@@ -288,3 +301,22 @@ def test_who_learns_under_other_settings_says_so_once(bench: Bench, caplog: pyte
     ((level, message),) = _said_of_differences(bench, caplog, settings_hash="another")
     assert level == logging.WARNING
     assert "under other settings" in message
+
+
+def test_who_has_diverged_says_so_after_batches_under_other_settings_too(
+    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = Bench(tmp_path / "before", windows={"length": 8})
+    before.broker, before.notes = bench.broker, bench.notes
+    bench.produce(30)
+    assert before.run_until(before.caught_up) is None
+    follower = _follower(bench, [])
+    toy = follower.finish().pipeline
+    met = toy.milestone
+    toy.restore({"hash": np.full(32, 7, np.uint8)})
+    toy.milestone = met
+    bench.produce(30)
+    assert bench.run_until(bench.caught_up) is None
+    caplog.clear()
+    follower.finish()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
