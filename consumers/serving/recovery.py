@@ -196,6 +196,7 @@ class Follower(Generic[P]):
 
     def _finish(self, singly: int | None, enough: Callable[[], bool] = lambda: False) -> Standing[P]:
         """Learn all that there is; the batch numbered `singly` record by record."""
+        self.close()  # what is being read ends where the journal ended when that began
         caught_up = False
         while self._standing is None or not (caught_up or enough()):
             caught_up = self.follow(enough)
