@@ -2,7 +2,7 @@
 
 The system copies a process without copying its memory: pages are shared until one of the two writes to them. So in the
 copy the state stands still, however long it takes to write it down, and the loop pauses for the fork alone: a moment
-that grows with the page tables, a two-thousandth of the state.
+that grows with the page tables, eight bytes for each four KiB.
 
 Of all threads only the one that forks goes on in the copy, and a lock that another one held stays locked there. So the
 copy does nothing that may need one: no log, no Kafka. Its connections and ports are closed at once, or they would stay
