@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.base import Events, Expert, Queries, Rows
+from models.recommender import Recommender, Tested
 from stream.snapshots import State, state_hash
 from stream.windows import UserWindows, WindowView
 
@@ -68,6 +69,24 @@ def queries_of(windows: WindowView, excluded: list[list[int]] | None = None) -> 
     lists = excluded or [[] for _ in range(len(windows))]
     starts = np.cumsum([0, *(len(rows) for rows in lists)]).astype(np.int64)
     return Queries(windows, starts, np.array([row for rows in lists for row in rows], np.int32))
+
+
+def take(
+    recommender: Recommender, batches: list[Events], queries: Callable[[Events], Queries] | None = None
+) -> list[Tested]:
+    """Test and learn each batch; everything may be offered, unless `queries` says otherwise."""
+    tested = []
+    for events in batches:
+        tested.append(recommender.test(events, queries(events) if queries else queries_of(events.before)))
+        recommender.learn(tested[-1])
+    return tested
+
+
+def ranks_in_turn(
+    recommender: Recommender, batches: list[Events], queries: Callable[[Events], Queries] | None = None
+) -> Rows:
+    """Ranks of all events of what is tested and learned as by `take`."""
+    return np.concatenate([tested.ranks for tested in take(recommender, batches, queries)])
 
 
 def all_items(queries: Queries, items: int = ITEMS) -> Rows:

@@ -17,7 +17,7 @@ from models.metrics import MISS, hit
 from models.ranking.features import GROUPS
 from models.recommender import Lists, Recommender, micro_batches
 from stream.snapshots import State, state_hash
-from tests.models.checks import ITEMS, USERS, Stream, queries_of, stream
+from tests.models.checks import ITEMS, USERS, Stream, queries_of, ranks_in_turn, stream, take
 from tests.models.tiny import DAY_S, each, query
 
 Numbers = list[tuple[int, int, int]]
@@ -26,15 +26,6 @@ Numbers = list[tuple[int, int, int]]
 def new(silent: Collection[str] = ()) -> Recommender:
     readouts = (*transitions.READOUTS, *covisitation.READOUTS, *bursts.READOUTS)
     return Recommender([Cooccurrence(readouts, width=ITEMS), Repeats(), Popularity()], silent)
-
-
-def take(recommender: Recommender, batches: list[Events]) -> list[door.Tested]:
-    """Test and learn each batch."""
-    tested = []
-    for events in batches:
-        tested.append(recommender.test(events, queries_of(events.before)))
-        recommender.learn(tested[-1])
-    return tested
 
 
 def bits(lists: Lists) -> bytes:
@@ -65,7 +56,7 @@ def test_a_planted_pattern_ranks_first(seen: Stream, learned: Recommender) -> No
 
 def test_learning_improves_the_list_and_the_list_improves_on_popularity(seen: Stream) -> None:
     recommender = new()
-    ranks = np.concatenate([tested.ranks for tested in take(recommender, seen.batches)])
+    ranks = ranks_in_turn(recommender, seen.batches)
     quality = dict(zip(recommender.scorers, hit(ranks[-400:], 1).mean(axis=0), strict=True))
     assert quality["list"] > hit(ranks[:200, -1], 1).mean()
     assert quality["list"] > 0.5 > quality["popular_ever"]

@@ -10,7 +10,7 @@ from models.measuring.lateness import DeferredRecommender, FrozenRecommender
 from models.recommender import Recommender
 from stream.snapshots import state_hash
 from stream.windows import UserWindows
-from tests.models.checks import DAY_MS, ITEMS, USERS, WINDOW, Stream, queries_of, stream
+from tests.models.checks import DAY_MS, ITEMS, USERS, WINDOW, Stream, queries_of, ranks_in_turn, stream
 
 
 def members() -> list[Expert]:
@@ -27,12 +27,7 @@ def queries(events: Events) -> Queries:
 
 
 def take(recommender: Recommender, batches: list[Events]) -> Rows:
-    ranks = []
-    for events in batches:
-        tested = recommender.test(events, queries(events))
-        recommender.learn(tested)
-        ranks.append(tested.ranks)
-    return np.concatenate(ranks)
+    return ranks_in_turn(recommender, batches, queries)
 
 
 @pytest.fixture(scope="module")

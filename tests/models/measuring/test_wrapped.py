@@ -39,3 +39,7 @@ def test_one_that_stands_still_is_read_and_learns_nothing(seen: Stream) -> None:
         still.learn(events)
     assert state_hash(still.state()) == state_hash(learned.state())
     assert still.read(seen.queries()).propose().tobytes() == learned.read(seen.queries()).propose().tobytes()
+    dead = np.arange(ITEMS) == 0
+    still.forget_items(dead)
+    learned.forget_items(dead)
+    assert state_hash(still.state()) == state_hash(learned.state())
