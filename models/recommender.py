@@ -27,6 +27,7 @@ from models.ranking.mixture import Mixture
 from models.ranking.ranker import Ranker
 from models.ranking.reasons import REASONS, Reasons, contributions, source_groups, strongest
 from models.ranking.silence import silenced
+from models.tables import rise
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
@@ -129,7 +130,7 @@ class Recommender:
         readings = tuple(expert.read(queries) for expert in self._experts)
         candidates = union(_side_by_side([reading.propose() for reading in readings]), queries.barred)
         sizes = (candidates >= 0).sum(axis=1).astype(np.int32)
-        raw = np.concatenate([reading.score(candidates) for reading in readings], axis=2)
+        raw = _columns_together([reading.score(candidates) for reading in readings])
         x = contexts(queries, self._items, self._evidence(readings, len(queries)))
         x[:, self._silent_x] = 0
         mixture, parts = self._mixture.predict(raw, sizes, x)
@@ -141,7 +142,7 @@ class Recommender:
     def recommend(self, queries: Queries, k: int) -> Lists:
         """Return the `k` best items of each query, with reasons. Pure."""
         scored = self.score(queries)
-        order = np.argsort(-scored.probabilities, axis=1, kind="stable")[:, :k].astype(np.int32)
+        order: Rows = _best(scored.probabilities, min(k, scored.probabilities.shape[1]))
         rows = np.full((len(queries), k), -1, np.int32)
         scores = np.zeros((len(queries), k), np.float32)
         rows[:, : order.shape[1]] = np.take_along_axis(scored.candidates, order, axis=1)
@@ -272,6 +273,37 @@ def _side_by_side(proposals: Sequence[Rows]) -> Rows:
     for first, block in zip(columns, proposals, strict=False):
         together[:, first : first + block.shape[1], : block.shape[2]] = block
     return together
+
+
+def _columns_together(blocks: Sequence[Floats]) -> Floats:
+    """Scores (B, C, E) of all experts as one (B, C, K). NumPy moves runs as short as these one by one."""
+    queries, width, _ = blocks[0].shape
+    together = np.empty((queries, width, sum(block.shape[2] for block in blocks)), np.float32)
+    first = 0
+    for block in blocks:
+        _enter(block, together, first)
+        first += block.shape[2]
+    return together
+
+
+@kernel
+def _enter(block, together, first):
+    for b in range(block.shape[0]):
+        for c in range(block.shape[1]):
+            for e in range(block.shape[2]):
+                together[b, c, first + e] = block[b, c, e]
+
+
+@kernel
+def _best(values, k):
+    """Places of the k largest of each row, ties in order: (B, k)."""
+    best = np.empty((len(values), k), np.int32)
+    found = np.empty(k, np.float32)
+    for b in range(len(values)):
+        for c in range(values.shape[1]):
+            if c < k or values[b, c] > found[k - 1]:
+                rise(best[b], found, min(c, k - 1), c, values[b, c])
+    return best
 
 
 def _lift(readings: Sequence[Reading], candidates: Rows) -> Floats:

@@ -27,8 +27,8 @@ class Readout(ABC):
     """One way to weigh a meeting, and to read the weights back as a score.
 
     The score of item i is ``sum_j weight(j) * counter[h_j, i] * factor(norm[i])`` over the window's items h_j.
-    `positions` (D,) are the j, newest 0; `ages_s` (B, D) are seconds between h_j and the event or query. What is said
-    to be (B, D) below may also be of a shape that broadcasts to it.
+    `positions` (n,) are the j, newest 0; `ages_s` (n,) are seconds between h_j and the event or query, of n entries of
+    any windows.
     """
 
     column: Column
@@ -40,11 +40,11 @@ class Readout(ABC):
 
     @abstractmethod
     def meeting(self, positions: Floats, ages_s: Floats) -> tuple[Floats, Floats, Floats]:
-        """Say what a meeting adds (B, D): to the later item in the earlier one's row, the other way, to both norms."""
+        """Say what a meeting adds (n,): to the later item in the earlier one's row, the other way, to both norms."""
 
     @abstractmethod
     def weight(self, positions: Floats, ages_s: Floats, norms: Floats) -> Floats:
-        """Weight (B, D) of each window item's row, given that item's norm."""
+        """Weight (n,) of each window item's row, given that item's norm."""
 
     def factor(self, norms: Floats) -> Floats | None:
         """Factor (n,) of each scored item, given its norm; None for 1."""
@@ -78,11 +78,12 @@ class Cooccurrence(Expert):
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
-        items, positions, ages_s = self._window(queries.windows)
-        norms = self._table.norms(items)
-        weights = np.zeros(norms.shape, np.float32)
-        for lane, readout in enumerate(self._readouts):
-            weights[:, :, lane] = readout.weight(positions, ages_s, norms[:, :, lane])
+        items, met, positions, ages_s = self._window(queries.windows)
+        norms = self._table.norms(items[met])
+        weights = np.zeros((*items.shape, len(self._readouts)), np.float32)
+        weights[met] = np.stack(
+            [r.weight(positions, ages_s, norms[:, lane]) for lane, r in enumerate(self._readouts)], axis=1
+        )
         starts, rows, scores = self._table.scan(items, weights, queries.starts, queries.excluded)
         norms = self._table.norms(rows)
         for lane, readout in enumerate(self._readouts):
@@ -102,13 +103,17 @@ class Cooccurrence(Expert):
         """See Expert."""
         if not len(events):
             return
-        items, positions, ages_s = self._window(events.before)
+        items, met, positions, ages_s = self._window(events.before)
         forward = np.zeros((*items.shape, len(self._readouts)), np.float32)
         mirrored, norm = np.zeros_like(forward), np.zeros_like(forward)
-        for lane, readout in enumerate(self._readouts):
-            later, earlier, both = readout.meeting(positions, ages_s)
-            scale = self._fading(lane, readout, events.before.now_ms)
-            forward[:, :, lane], mirrored[:, :, lane], norm[:, :, lane] = later * scale, earlier * scale, both
+        owners = np.nonzero(met)[0]
+        gains = [
+            (readout.meeting(positions, ages_s), self._fading(lane, readout, events.before.now_ms)[owners])
+            for lane, readout in enumerate(self._readouts)
+        ]
+        forward[met] = np.stack([later * scale for (later, _, _), scale in gains], axis=1)
+        mirrored[met] = np.stack([earlier * scale for (_, earlier, _), scale in gains], axis=1)
+        norm[met] = np.stack([both for (_, _, both), _ in gains], axis=1)
         self._table.meet(items, events.items, events.weights, forward, mirrored, norm)
 
     def forget_items(self, dead: Mask) -> None:
@@ -127,22 +132,27 @@ class Cooccurrence(Expert):
         self._table.restore(state)
         self._origin_ms = state["origin_ms"].astype(np.int64)
 
-    def _window(self, windows: WindowView) -> tuple[Rows, Floats, Floats]:
-        """Newest item rows, as many as the longest window needs (B, D), positions (D,) and ages in seconds (B, D)."""
+    def _window(self, windows: WindowView) -> tuple[Rows, Mask, Floats, Floats]:
+        """Newest item rows, as many as the longest window needs (B, D), and which of them are none (B, D).
+
+        Of those n that are some, in the order of the mask: positions and ages in seconds (n,). Most windows are far
+        shorter than the longest.
+        """
         longest = int(windows.lengths.max(initial=0))
         deep = min(self._depth, max(longest, 1))
         items = windows.items[:, :deep]
-        positions = np.arange(deep, dtype=np.float32)
-        ages = np.maximum(windows.now_ms[:, None] - windows.times_ms[:, :deep], 0)
-        return items, positions, (ages / 1000).astype(np.float32)
+        met = items >= 0
+        owners, positions = np.nonzero(met)
+        ages = np.maximum(windows.now_ms[owners] - windows.times_ms[owners, positions], 0)
+        return items, met, positions.astype(np.float32), (ages / 1000).astype(np.float32)
 
     def _fading(self, lane: int, readout: Readout, now_ms: npt.NDArray[np.int64]) -> Floats:
-        """Weight (B, 1) that grows with time where counters should fade: the same ratios, and no sweep an event.
+        """Weight (B,) that grows with time where counters should fade: the same ratios, and no sweep an event.
 
         Before the weights grow out of range, all counters are brought to the new origin.
         """
         if readout.half_life_s is None:
-            return np.ones((len(now_ms), 1), np.float32)
+            return np.ones(len(now_ms), np.float32)
         rate = np.log(2.0) / readout.half_life_s / 1000
         if self._origin_ms[lane] == _NOTHING:
             self._origin_ms[lane] = now_ms[0]
@@ -151,5 +161,5 @@ class Cooccurrence(Expert):
         if passed > _LARGEST_EXPONENT:
             self._table.fade(lane, np.exp(-passed))
             self._origin_ms[lane] = newest
-        scale: Floats = np.exp((now_ms[:, None] - self._origin_ms[lane]) * rate).astype(np.float32)
+        scale: Floats = np.exp((now_ms - self._origin_ms[lane]) * rate).astype(np.float32)
         return scale

@@ -51,7 +51,7 @@ def listed(vectors: Tensor, known: Mask, items: Rows) -> Listed:
     """Take those of `items` that are `known`; see `Probabilities`."""
     items = items[items < len(known)]
     items = items[known[items]]
-    return Listed(items, vectors.index_select(0, torch.from_numpy(items)))  # twice as fast as an index in brackets
+    return Listed(items, torch.from_numpy(vectors.numpy().take(items, axis=0)))  # half the time of an index in brackets
 
 
 class Probabilities(Reading):
@@ -72,8 +72,8 @@ class Probabilities(Reading):
     """
 
     def __init__(self, column: Column, queries: Queries, scored: Logits, vectors: Tensor, known: Mask) -> None:
-        self._contexts, self._vectors, self._known = scored.contexts, vectors.numpy(), known
-        values = scored.values
+        self._contexts, self._vectors, self._known, self._items = scored.contexts, vectors.numpy(), known, scored.items
+        self._values = values = scored.values
         if len(queries.excluded):
             values = values.copy()
             _bar(values, scored.items, queries.starts, queries.excluded)
@@ -89,22 +89,30 @@ class Probabilities(Reading):
 
     def score(self, candidates: Rows) -> Floats:
         """See Reading."""
-        features: Floats = _features(self._contexts, self._vectors, self._known, self._log_sums, candidates)
+        features: Floats = _features(
+            self._contexts, self._vectors, self._known, self._items, self._values, self._log_sums, candidates
+        )
         return features[:, :, None]
+
+
+@kernel
+def _places(items, rows):
+    """Where each of `items` stands, by row; never filled: a place counts where the item standing there says so."""
+    places = np.empty(rows, np.int32)
+    for n in range(len(items)):
+        places[items[n]] = n
+    return places
 
 
 @kernel
 def _bar(logits, items, starts, excluded):
     """Bring the logits (B, S) of excluded items to `_NONE`."""
-    rows = items.max() + 1 if len(items) else 0
-    place = np.empty(rows, np.int32)  # never filled: a place counts where the item standing there says so
-    for n in range(len(items)):
-        place[items[n]] = n
+    places = _places(items, items.max() + 1 if len(items) else 0)
     for b in range(len(logits)):
         for item in excluded[starts[b] : starts[b + 1]]:
-            if item >= rows:
+            if item >= len(places):
                 continue
-            n = place[item]
+            n = places[item]
             if 0 <= n < len(items) and items[n] == item:
                 logits[b, n] = _NONE
 
@@ -128,16 +136,23 @@ def _largest(logits, log_sums, items, most):
 
 
 @kernel
-def _features(contexts, vectors, known, log_sums, candidates):
+def _features(contexts, vectors, known, items, logits, log_sums, candidates):
+    """Log features of the candidates; most of them are among the scored `items`, so that a logit is at hand."""
     features = np.zeros(candidates.shape, np.float32)
+    places = _places(items, len(known))
     for b in range(candidates.shape[0]):
         for c in range(candidates.shape[1]):
             item = candidates[b, c]
             if not 0 <= item < len(known) or not known[item]:
                 continue
-            share = -log_sums[b]
-            for d in range(contexts.shape[1]):
-                share += contexts[b, d] * vectors[item, d]
+            n = places[item]
+            if 0 <= n < len(items) and items[n] == item:
+                logit = logits[b, n]
+            else:
+                logit = np.float32(0)
+                for d in range(contexts.shape[1]):
+                    logit += contexts[b, d] * vectors[item, d]
+            share = logit - log_sums[b]
             if share > _NOTHING:
                 features[b, c] = log1p32(exp32(min(share, np.float32(0))) / _SHARE_FLOOR)
     return features

@@ -155,16 +155,29 @@ def _count(tables, items, event_weights, times_ms, rates, weights, totals, origi
                 exponent = 0.0
             gain = event_weights[b] * np.exp(exponent)
             totals[t] += gain
+            place = _place(items[b], t, weights, leaders)
             weights[items[b], t] += gain
-            _raise(items[b], t, weights, leaders)
+            _raise(items[b], t, place, weights, leaders)
 
 
 @kernel
-def _raise(item, t, weights, leaders):
-    """Move `item` up to its place among the leaders of table `t`."""
-    place = 0
-    while place < leaders.shape[1] and leaders[t, place] >= 0 and leaders[t, place] != item:
-        place += 1
+def _place(item, t, weights, leaders):
+    """Place of `item` among the leaders of table `t`, whose weights fall; the one behind all where it is not there."""
+    low, high = 0, leaders.shape[1]
+    while low < high:
+        middle = (low + high) // 2
+        if leaders[t, middle] >= 0 and weights[leaders[t, middle], t] > weights[item, t]:
+            low = middle + 1
+        else:
+            high = middle
+    while low < leaders.shape[1] and leaders[t, low] >= 0 and leaders[t, low] != item:
+        low = low + 1 if weights[leaders[t, low], t] == weights[item, t] else leaders.shape[1]
+    return low
+
+
+@kernel
+def _raise(item, t, place, weights, leaders):
+    """Move `item` up from its place among the leaders of table `t`."""
     if place == leaders.shape[1]:
         place -= 1
         if weights[leaders[t, place], t] >= weights[item, t]:
