@@ -92,3 +92,23 @@ def test_a_batch_is_no_longer_than_it_may_be_and_the_first_are_short() -> None:
 def test_nothing_is_said_when_nothing_comes() -> None:
     taken, _ = intake({FIRST: [], SECOND: []}, silent=0)
     assert taken.next_batch(0) == []
+
+
+@pytest.mark.parametrize(("first_poll_s", "then_ms"), [(0.001, 4), (0.15, 20)])
+def test_what_waited_while_the_loop_was_busy_does_not_wait_once_more(
+    monkeypatch: pytest.MonkeyPatch, first_poll_s: float, then_ms: int
+) -> None:
+    now_s, asked_ms = 0.0, list[int]()
+    taken, log = intake({FIRST: [1], SECOND: []}, silent=0)
+    polled = log.poll
+
+    def poll(timeout_ms: int, paused: frozenset[TopicPartition] = frozenset()) -> list[Record]:
+        nonlocal now_s
+        now_s += timeout_ms / 1000 if asked_ms else first_poll_s
+        asked_ms.append(timeout_ms)
+        return polled(timeout_ms, paused)
+
+    monkeypatch.setattr("consumers.serving.intake.time.monotonic", lambda: now_s)
+    monkeypatch.setattr(log, "poll", poll)
+    assert minutes_of(taken.next_batch(0)) == [1]
+    assert asked_ms[1] == then_ms
