@@ -116,8 +116,8 @@ class Telemetry:
         self._metrics.evicted.set("users", admission.expired_users)
         self._metrics.evicted.set("items", admission.expired_items)
         self._metrics.dropped.set("ranking", pipeline.recommender.updates_dropped)
-        if pipeline.recommender.milestone is not None:
-            self._metrics.milestone.set(*pipeline.recommender.milestone)
+        if pipeline.milestone is not None:
+            self._metrics.milestone.set(*pipeline.milestone)
         for expert, progress in pipeline.recommender.progress().items():
             self._metrics.trained.set(expert, progress.updates)
             self._metrics.skipped.set(expert, progress.skipped)

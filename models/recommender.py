@@ -281,13 +281,13 @@ def _columns_together(blocks: Sequence[Floats]) -> Floats:
     together = np.empty((queries, width, sum(block.shape[2] for block in blocks)), np.float32)
     first = 0
     for block in blocks:
-        _enter(block, together, first)
+        _put(block, together, first)
         first += block.shape[2]
     return together
 
 
 @kernel
-def _enter(block, together, first):
+def _put(block, together, first):
     for b in range(block.shape[0]):
         for c in range(block.shape[1]):
             for e in range(block.shape[2]):

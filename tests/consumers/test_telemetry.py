@@ -188,9 +188,8 @@ def test_the_state_is_measured_by_table(telemetry: Telemetry) -> None:
 def test_where_the_pipeline_stands(telemetry: Telemetry) -> None:
     pipeline: Any = SimpleNamespace(
         admission=SimpleNamespace(users=range(7), items=range(9), expired_users=2, expired_items=3),
-        recommender=SimpleNamespace(
-            milestone=(2_048, 77), updates_dropped=4, progress=lambda: {"sequence": Progress(5, 6, 0.5)}
-        ),
+        recommender=SimpleNamespace(updates_dropped=4, progress=lambda: {"sequence": Progress(5, 6, 0.5)}),
+        milestone=(2_048, 77),
         watermark_ms=1_500,
     )
     telemetry.stands(pipeline)

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from models.base import Floats, Queries
+from models.base import Column, Floats, Queries
 from models.experts.popularity import Popularity
 from tests.models.checks import CHECKS, Check, name_of
 from tests.models.tiny import DAY_S, each, log_features, query, teach
@@ -81,6 +81,17 @@ def test_the_leaders_are_those_of_the_largest_weights() -> None:
         count = expert.columns[e].proposals
         assert expert.columns[e].name == name
         assert weights[proposed[e, :count]] == pytest.approx(np.sort(weights)[::-1][:count])
+
+
+def test_leaders_are_distinct_and_the_largest_where_many_weigh_the_same() -> None:
+    """All events in one second, of more items than leaders are kept."""
+    expert, random = Popularity(), np.random.default_rng(1)
+    items = random.permutation(np.concatenate([np.arange(900), random.integers(0, 900, 600)]))
+    teach(expert, [(n, int(item), 0) for n, item in enumerate(items)])
+    leaders = expert.state()["leaders"][expert.columns.index(Column("popular_ever", 15))]
+    met = np.bincount(items)
+    assert len(set(leaders.tolist())) == len(leaders)
+    assert met[leaders].tolist() == np.sort(met)[::-1][: len(leaders)].tolist()
 
 
 def test_what_is_excluded_makes_room_for_the_next() -> None:
