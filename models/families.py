@@ -13,7 +13,6 @@ from models.base import Expert
 from models.experts import bursts, covisitation, transitions
 from models.experts.content import Content
 from models.experts.cooccurrence import Cooccurrence
-from models.experts.demand import Demand
 from models.experts.dynamics import Dynamics
 from models.experts.factorization import FactorizationExpert
 from models.experts.popularity import Popularity
@@ -23,6 +22,13 @@ from models.network.checkpoint import Checkpoint
 from models.network.config import NetworkConfig
 from models.network.counts import ItemTransformer
 from models.network.training import SequenceExpert
+
+
+def _demand(_seed: int) -> Expert:
+    from models.experts.demand import Demand  # noqa: PLC0415  # with it come River's time series and SciPy: seconds
+
+    return Demand()
+
 
 _READOUTS = {
     "transitions": transitions.READOUTS,
@@ -37,7 +43,7 @@ _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
 }
 _OPTIONAL: dict[str, Callable[[int], Expert]] = {
     "dynamics": lambda _: Dynamics(),
-    "demand": lambda _: Demand(),
+    "demand": _demand,
     "item_transformer": lambda seed: ItemTransformer(seed=seed),
 }
 OPTIONAL = tuple(_OPTIONAL)
