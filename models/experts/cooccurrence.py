@@ -18,6 +18,8 @@ from models.experts.neighbours import Neighbours
 from stream.snapshots import State
 from stream.windows import WindowView
 
+_Places = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
 _NOTHING = -1
 _LARGEST_EXPONENT = 40.0
 """Of growing weights: e^40 times a billion meetings is far inside single precision."""
@@ -78,10 +80,10 @@ class Cooccurrence(Expert):
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
-        items, met, positions, ages_s = self._window(queries.windows)
-        norms = self._table.norms(items[met])
+        items, entries, positions, ages_s = self._window(queries.windows)
+        norms = self._table.norms(items[entries])
         weights = np.zeros((*items.shape, len(self._readouts)), np.float32)
-        weights[met] = np.stack(
+        weights[entries] = np.stack(
             [r.weight(positions, ages_s, norms[:, lane]) for lane, r in enumerate(self._readouts)], axis=1
         )
         starts, rows, scores = self._table.scan(items, weights, queries.starts, queries.excluded)
@@ -103,17 +105,16 @@ class Cooccurrence(Expert):
         """See Expert."""
         if not len(events):
             return
-        items, met, positions, ages_s = self._window(events.before)
+        items, entries, positions, ages_s = self._window(events.before)
         forward = np.zeros((*items.shape, len(self._readouts)), np.float32)
         mirrored, norm = np.zeros_like(forward), np.zeros_like(forward)
-        owners = np.nonzero(met)[0]
         gains = [
-            (readout.meeting(positions, ages_s), self._fading(lane, readout, events.before.now_ms)[owners])
+            (readout.meeting(positions, ages_s), self._fading(lane, readout, events.before.now_ms)[entries[0]])
             for lane, readout in enumerate(self._readouts)
         ]
-        forward[met] = np.stack([later * scale for (later, _, _), scale in gains], axis=1)
-        mirrored[met] = np.stack([earlier * scale for (_, earlier, _), scale in gains], axis=1)
-        norm[met] = np.stack([both for (_, _, both), _ in gains], axis=1)
+        forward[entries] = np.stack([later * scale for (later, _, _), scale in gains], axis=1)
+        mirrored[entries] = np.stack([earlier * scale for (_, earlier, _), scale in gains], axis=1)
+        norm[entries] = np.stack([both for (_, _, both), _ in gains], axis=1)
         self._table.meet(items, events.items, events.weights, forward, mirrored, norm)
 
     def forget_items(self, dead: Mask) -> None:
@@ -132,19 +133,17 @@ class Cooccurrence(Expert):
         self._table.restore(state)
         self._origin_ms = state["origin_ms"].astype(np.int64)
 
-    def _window(self, windows: WindowView) -> tuple[Rows, Mask, Floats, Floats]:
-        """Newest item rows, as many as the longest window needs (B, D), and which of them are none (B, D).
+    def _window(self, windows: WindowView) -> tuple[Rows, _Places, Floats, Floats]:
+        """Newest item rows, as many as the longest window needs (B, D), and where in them the n entries stand.
 
-        Of those n that are some, in the order of the mask: positions and ages in seconds (n,). Most windows are far
-        shorter than the longest.
+        Then positions and ages in seconds (n,) of these. Most windows are far shorter than the longest.
         """
         longest = int(windows.lengths.max(initial=0))
         deep = min(self._depth, max(longest, 1))
         items = windows.items[:, :deep]
-        met = items >= 0
-        owners, positions = np.nonzero(met)
+        owners, positions = np.nonzero(items >= 0)
         ages = np.maximum(windows.now_ms[owners] - windows.times_ms[owners, positions], 0)
-        return items, met, positions.astype(np.float32), (ages / 1000).astype(np.float32)
+        return items, (owners, positions), positions.astype(np.float32), (ages / 1000).astype(np.float32)
 
     def _fading(self, lane: int, readout: Readout, now_ms: npt.NDArray[np.int64]) -> Floats:
         """Weight (B,) that grows with time where counters should fade: the same ratios, and no sweep an event.
