@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from models.base import Expert
 from models.experts import bursts, covisitation, transitions
+from models.experts.ages import Ages
 from models.experts.content import Content
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.dynamics import Dynamics
@@ -25,7 +26,7 @@ from models.network.training import SequenceExpert
 
 
 def _demand(_seed: int) -> Expert:
-    from models.experts.demand import Demand  # noqa: PLC0415  # with it come River's time series and SciPy: seconds
+    from models.experts.demand import Demand  # noqa: PLC0415  # with it comes River's time series: half a second
 
     return Demand()
 
@@ -39,6 +40,7 @@ _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
     "sessions": lambda _: SimilarSessions(),
     "popularity": lambda _: Popularity(),
+    "ages": lambda _: Ages(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),
 }
 _OPTIONAL: dict[str, Callable[[int], Expert]] = {

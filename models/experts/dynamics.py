@@ -1,18 +1,16 @@
-"""How an item is doing: whether it rises, has the age at which items are met, and meets its hour of the day.
+"""How an item is doing: whether it rises, and whether this is its hour of the day.
 
 Everything is read from the item's count series (`models.series`), from the time of its publication, or of its first
 event where none is told, and from the hours at which it was met. With the rate r_h, events in a period averaged over
 the series with a half-life of h periods, and no further back than the period in which the item began:
 
 - `rising`: r_1, times the trend ``(r_1 + .5) / (r_8 + .5)``.
-- `by_age`: r_8, times how much likelier than chance the next item is of that age. Ages fall into octaves of a quarter
-  of an hour; an octave's events are compared with those of one item for each event that is drawn from the pool.
 - `by_hour`: r_8, times how much of the item's events fall into these three hours of the day (UTC) against how much of
   all events do.
 
 Only items of the pool are proposed, those that were met last. Log feature: ``log(1 + score / mean score of the pool)``.
 
-Random numbers depend on the number of the event alone. Memory: 77 bytes an item.
+Memory: 77 bytes an item.
 """
 
 from collections.abc import Sequence
@@ -24,7 +22,7 @@ from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, 
 from models.elementary import log1p_all
 from models.experts.shortlist import Shortlist
 from models.series import LENGTH, CountSeries
-from models.tables import dead_rows, grown, mixed, rise
+from models.tables import dead_rows, grown, rise
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
@@ -37,10 +35,6 @@ _FADING = np.exp2(-np.arange(LENGTH)[:, None] / np.array([_SHORT, _LONG]))  # (L
 _STEADY = 0.5  # events in a period, added to rates so that few events are no trend
 _LEAST_SEEN = 0.5  # periods that an item is taken to have been there for at least
 
-_YOUNGEST_MS = 900_000
-_AGES = 24  # octaves: up to 200 years
-_AGES_LAST = 20_000.0  # events after which an age's evidence has faded to 1/e
-
 _BINS = 8  # of the day
 _BIN_MS = 86_400_000 // _BINS
 _PRIOR = 8.0  # events that an item's hours are taken to have had by chance
@@ -49,10 +43,10 @@ _UNMET = np.iinfo(np.int64).min
 
 
 class Dynamics(Expert):
-    """Three columns over count series, ages and hours."""
+    """Two columns over count series and hours."""
 
     name = "dynamics"
-    columns = (Column("rising", 20), Column("by_age", 20), Column("by_hour", 20))
+    columns = (Column("rising", 20), Column("by_hour", 20))
 
     def __init__(self) -> None:
         self._series = CountSeries()
@@ -60,8 +54,6 @@ class Dynamics(Expert):
         self._first_ms = np.zeros(0, np.int64)  # by item row: its publication or its first event
         self._hours = np.zeros((0, _BINS), np.uint8)
         self._all_hours = np.zeros(_BINS)
-        self._ages = np.zeros((2, _AGES))  # events by age; and what chance would have given
-        self._learned = 0
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
@@ -77,11 +69,7 @@ class Dynamics(Expert):
             if series.advance(int(times_ms[part.start])):
                 series.fit(int(times_ms[part.start]))
             series.count(events.items[part], times_ms[part])
-        _learn(
-            events.items, times_ms, self._pool.rows, self._learned,
-            self._first_ms, self._hours, self._all_hours, self._ages,
-        )  # fmt: skip
-        self._learned += len(events)
+        _learn(events.items, times_ms, self._first_ms, self._hours, self._all_hours)
         self._pool.enter(events.items)
 
     def stock(self, rows: Rows, items: Sequence[Item]) -> None:
@@ -110,8 +98,6 @@ class Dynamics(Expert):
             "first_ms": self._first_ms[:rows].copy(),
             "hours": self._hours[:rows].copy(),
             "all_hours": self._all_hours.copy(),
-            "ages": self._ages.copy(),
-            "learned": np.array([self._learned], np.int64),
             **nest("series", self._series.state()),
             **nest("pool", self._pool.state()),
         }
@@ -121,23 +107,18 @@ class Dynamics(Expert):
         self._first_ms = state["first_ms"].astype(np.int64)
         self._hours = state["hours"].astype(np.uint8)
         self._all_hours = state["all_hours"].astype(np.float64)
-        self._ages = state["ages"].astype(np.float64)
-        self._learned = int(state["learned"][0])
         self._series.restore(pick("series", state))
         self._pool.restore(pick("pool", state))
 
     def _tables(self) -> "_Tables":
         series = self._series
-        chances = (self._ages + 5) / (self._ages + 5).sum(axis=1, keepdims=True)
         return (
             series.counts, series.periods, series.period_ms, self._first_ms, self._hours,
-            (self._all_hours + 1) / (self._all_hours + 1).sum(), chances[0] / chances[1],
+            (self._all_hours + 1) / (self._all_hours + 1).sum(),
         )  # fmt: skip
 
 
-_Tables = tuple[
-    npt.NDArray[np.uint16], Times, int, Times, npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.float64]
-]
+_Tables = tuple[npt.NDArray[np.uint16], Times, int, Times, npt.NDArray[np.uint8], npt.NDArray[np.float64]]
 
 
 class _Values(Reading):
@@ -160,33 +141,16 @@ class _Values(Reading):
         return features
 
 
-_RISING, _BY_AGE, _BY_HOUR = range(3)
+_RISING, _BY_HOUR = range(2)
 
 
 @kernel
-def _age_of(age_ms):
-    octave = 0
-    while age_ms >= _YOUNGEST_MS and octave < _AGES - 1:
-        age_ms //= 2
-        octave += 1
-    return octave
-
-
-@kernel
-def _learn(items, times_ms, pool, learned, first_ms, hours, all_hours, ages):
-    fading = 1 - 1 / _AGES_LAST
+def _learn(items, times_ms, first_ms, hours, all_hours):
     for n in range(len(items)):
         item, now_ms = items[n], times_ms[n]
         bin_ = now_ms // _BIN_MS % _BINS
         if first_ms[item] == _UNMET or first_ms[item] > now_ms:
             first_ms[item] = now_ms
-        elif len(pool):
-            other = pool[mixed(0, learned + n) % np.uint64(len(pool))]
-            for a in range(_AGES):
-                ages[0, a] *= fading
-                ages[1, a] *= fading
-            ages[0, _age_of(now_ms - first_ms[item])] += 1
-            ages[1, _age_of(max(now_ms - first_ms[other], 0))] += 1
         if hours[item, bin_] == _MOST:
             for b in range(_BINS):
                 hours[item, b] //= 2
@@ -195,9 +159,9 @@ def _learn(items, times_ms, pool, learned, first_ms, hours, all_hours, ages):
 
 
 @kernel
-def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours, age_ratios):
+def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours):
     queries, width = rows.shape
-    scores = np.zeros((queries, width, 3), np.float32)
+    scores = np.zeros((queries, width, 2), np.float32)
     for b in range(queries):
         now_ms = nows_ms[b]
         now = now_ms // period_ms
@@ -208,7 +172,6 @@ def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours
             if not 0 <= item < len(first_ms) or first_ms[item] == _UNMET:
                 continue
             behind = max(now - periods[item], 0) if item < len(periods) else LENGTH  # without a series
-            age_ms = max(now_ms - first_ms[item], 0)
             known = min(max(now - first_ms[item] // period_ms, 0) + 1, LENGTH)  # periods since its first event
             short = long = 0.0
             shorts = longs = 0.0
@@ -228,7 +191,6 @@ def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours
             hour = (hours[item, bin_] / all_hours[bin_] + _PRIOR) / (met + _PRIOR)
             row = scores[b, c]
             row[_RISING] = short * (short + _STEADY) / (long + _STEADY)
-            row[_BY_AGE] = long * age_ratios[_age_of(age_ms)]
             row[_BY_HOUR] = long * hour
     return scores
 

@@ -1,10 +1,19 @@
 """What the ranker sees of a candidate: the mixture, every expert, the item itself, and the user's history with it.
 
-``F = 1 + K + PLAIN`` features in this order: the mixture's log probability; the K experts' log features; four numbers
-of the item (log age in hours, log idle minutes, log count, count <= 2); for items of the window, twelve of its newest
-place there (met, is the last, is the second last, 1/sqrt(1 + position), log times met, log minutes since, and since
-within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d); and the item's log lift beside the window's items (`lift`). Other logarithms
-are of one plus the number. Numbers are scaled by .2 so that one learning rate fits all; flags stay 0 or 1.
+``F = 1 + K + PLAIN`` features in this order:
+
+- the mixture's log probability;
+- the K experts' log features;
+- five numbers of the item: log age in hours, log idle minutes, log count, the log odds that an event with it is a
+  return (`models.items`), and count <= 2;
+- for items of the window, twelve of its newest place there (met, is the last, is the second last,
+  1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and four
+  of coming back to it: the log odds once more, whether anybody ever did, and where somebody did, by how much the log
+  seconds since differ from those that are usual, with and without the sign;
+- the item's log lift beside the window's items (`lift`).
+
+Other logarithms are of one plus the number. Numbers are scaled by .2 so that one learning rate fits all; flags stay 0
+or 1.
 """
 
 import numpy as np
@@ -16,15 +25,20 @@ from stream.kernels import kernel
 
 SCALE = 0.2
 MIX_FLOOR = 1e-6
-_ITEM, _OWN, _LIFT = 4, 12, 1
+_ITEM, _PLACE, _BACK, _LIFT = 5, 12, 4, 1
+_OWN = _PLACE + _BACK
 PLAIN = _ITEM + _OWN + _LIFT
 GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift",) * _LIFT
 """What the plain features are called in reasons."""
 
-TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _OWN))
+TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN))
 """Those of them that are spans of time."""
 
-_LOGS = 3  # of the item's numbers
+_LOGS = 4  # of the item's numbers
+_LEAST_ODDS = 1e-3  # of returns
+_LEAST_STAYED = 1e-2  # events that are no returns
+_LOG_LEAST_ODDS = np.float32(np.log(_LEAST_ODDS))
+_FARTHEST = np.float32(6)  # from the usual pause, in logarithms
 _RARE = np.float32(np.log1p(2.5))  # of counts up to 2 the logarithm is less
 
 _SINCE_MINUTES = np.array([1.0, 10.0, 60.0, 360.0, 1_440.0, 10_080.0])
@@ -38,13 +52,16 @@ def features(
     item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
         candidates, raw, mixture, lift, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
-        items.counts, items.first_ms, items.last_ms, item_rows,
+        items.counts, items.first_ms, items.last_ms, items.returns, items.pauses, *items.prior(), item_rows,
     )  # fmt: skip
     return result
 
 
 @kernel
-def _features(candidates, raw, mixture, lift, items, times_ms, lengths, now_ms, counts, first_ms, last_ms, item_rows):
+def _features(
+    candidates, raw, mixture, lift, items, times_ms, lengths, now_ms,
+    counts, first_ms, last_ms, returns, pauses, prior_returns, prior_events, item_rows,
+):  # fmt: skip
     queries, width, experts = raw.shape
     result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
     place = np.empty(item_rows, np.int32)  # never filled: a place counts where the candidate standing there says so
@@ -63,6 +80,9 @@ def _features(candidates, raw, mixture, lift, items, times_ms, lengths, now_ms, 
             numbers[c, 1] = max(now_ms[b] - first_ms[item], 0) / 3.6e6 if met > 0 else 0
             numbers[c, 2] = max(now_ms[b] - last_ms[item], 0) / 6e4 if met > 0 else 0
             numbers[c, 3] = met
+            returned = prior_returns + (returns[item] if met > 0 else 0)
+            stayed = max(prior_events + met - returned, _LEAST_STAYED)
+            numbers[c, 4] = returned / stayed / _LEAST_ODDS
         log1p_all(numbers[:size])
         for c in range(size):
             row = result[b, c]
@@ -71,6 +91,7 @@ def _features(candidates, raw, mixture, lift, items, times_ms, lengths, now_ms, 
                 row[1 + k] = scale * raw[b, c, k]
             for n in range(_LOGS):
                 row[1 + experts + n] = scale * numbers[c, 1 + n]
+            row[own - 2] += scale * _LOG_LEAST_ODDS
             row[own - 1] = numbers[c, 3] < _RARE
             row[own + _OWN] = scale * lift[b, c]
         for j in range(lengths[b]):
@@ -87,8 +108,20 @@ def _features(candidates, raw, mixture, lift, items, times_ms, lengths, now_ms, 
                 row[own + 5] = scale * log1p32(np.float32(minutes))
                 for k in range(len(_SINCE_MINUTES)):
                     row[own + 6 + k] = minutes < _SINCE_MINUTES[k]
+                _coming_back(row[own + _PLACE : own + _OWN], row[own - 2], minutes, items[b, j], returns, pauses)
             row[own + 4] += 1
         for c in range(size):
             if result[b, c, own] > 0:
                 result[b, c, own + 4] = scale * log1p32(result[b, c, own + 4])
     return result
+
+
+@kernel
+def _coming_back(row, odds, minutes, item, returns, pauses):
+    row[0] = odds
+    if item < len(returns) and returns[item] > 0:
+        later = log1p32(np.float32(60 * minutes)) - pauses[item]
+        later = min(max(later, -_FARTHEST), _FARTHEST)
+        row[1] = 1
+        row[2] = SCALE * later
+        row[3] = SCALE * abs(later)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from models.items import ItemStatistics
 from tests.models.tiny import MONDAY_S, each
@@ -33,10 +34,29 @@ def test_several_events_of_one_new_item_in_a_batch() -> None:
     assert seconds(items.last_ms[1:2]) == [30]
 
 
+def test_a_return_is_an_event_of_what_the_window_holds() -> None:
+    items = ItemStatistics()
+    assert items.prior() == (1.5, 3)  # as likely as not, where nothing is known
+    for events in each([(0, 2, 0), (1, 2, 10), (0, 3, 20), (0, 2, 60), (0, 2, 90)]):
+        items.learn(events)
+    assert items.returns[:4].tolist() == [0, 0, 2, 0]
+    pauses = np.log1p([60, 30])  # seconds since the user's last event with it, not since the first
+    assert items.pauses[2] == pytest.approx(pauses.mean())
+    assert items.prior() == (3 * 3 / 7, 3)
+
+
+def test_usual_pauses_follow_what_is_usual_now() -> None:
+    items = ItemStatistics()
+    for events in each([(0, 1, 10 * n) for n in range(30)] + [(0, 1, 290 + 1000 * n) for n in range(1, 31)]):
+        items.learn(events)
+    late = 1 - 0.9**30  # share of the newest thirty
+    assert items.pauses[1] == pytest.approx(late * np.log1p(1000) + (1 - late) * np.log1p(10), rel=1e-3)
+
+
 def test_a_forgotten_row_starts_again() -> None:
     items = learned()
     items.forget_items(np.array([False, False, True]))
-    assert items.counts[2] == 0
+    assert items.counts[2] == items.returns[2] == items.pauses[2] == 0
     items.learn(each([(0, 2, 700)])[0])
     assert items.counts[2] == 1
     assert seconds(items.first_ms[2:3]) == seconds(items.last_ms[2:3]) == [700]
@@ -44,8 +64,10 @@ def test_a_forgotten_row_starts_again() -> None:
 
 def test_restored_statistics_are_the_same() -> None:
     state = learned().state()
-    assert {name: len(array) for name, array in state.items()} == {"counts": 5, "first_ms": 5, "last_ms": 5}
+    tables = dict.fromkeys(("counts", "first_ms", "last_ms", "returns", "pauses"), 5)
+    assert {name: len(array) for name, array in state.items()} == tables | {"all": 2}
     items = ItemStatistics()
     items.restore(state)
     for name, array in items.state().items():
         assert (array == state[name]).all()
+    assert items.prior() == learned().prior()

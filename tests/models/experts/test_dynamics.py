@@ -35,21 +35,8 @@ def test_what_rises_is_above_what_stays_and_that_above_what_is_over() -> None:
 def test_an_item_is_ahead_at_its_hours_of_the_day() -> None:
     expert = Dynamics()
     teach(expert, [(0, item, day * DAY_S + hour * HOUR_S) for day in range(20) for item, hour in ((0, 1), (1, 13))])
-    best = {hour: int(expert.read(query([], now_s=20 * DAY_S + hour * HOUR_S)).propose()[0, 2, 0]) for hour in (1, 13)}
+    best = {hour: int(expert.read(query([], now_s=20 * DAY_S + hour * HOUR_S)).propose()[0, 1, 0]) for hour in (1, 13)}
     assert best == {1: 0, 13: 1}
-
-
-def test_where_only_what_is_new_is_met_age_says_so() -> None:
-    expert = Dynamics()
-    # Every hour an item appears, is met eight times within eight minutes, and never again.
-    teach(expert, [(0, hour, hour * HOUR_S + 60 * minute) for hour in range(60) for minute in range(8)])
-    queries = query([], now_s=60 * HOUR_S - 45 * 60)
-    new, last = (log_features(expert.read(queries), expert.columns, "by_age", items=60)[0, item] for item in (59, 58))
-    assert new > last > 0
-    teach(expert, [(0, 60, 60 * HOUR_S)])
-    ratio = expert.state()["ages"]
-    assert ratio[0, 0] > 0.99 * ratio[0].sum(), "events meet the youngest"
-    assert ratio[1, 0] < 0.2 * ratio[1].sum(), "which are few among all"
 
 
 def published(hours_ago: float) -> Item:
@@ -70,7 +57,7 @@ def test_an_item_begins_with_its_publication_where_that_is_told() -> None:
     assert expert.state()["first_ms"][1] == expert.state()["first_ms"][2] == (MONDAY_S + 60) * 1000
 
 
-def test_items_without_a_series_are_known_by_age_and_hours_alone() -> None:
+def test_items_without_a_series_have_no_rate() -> None:
     expert, restored = Dynamics(), Dynamics()
     teach(expert, [(0, item, hour * HOUR_S) for hour in range(LENGTH + 1) for item in range(3)])  # now of four hours
     state = expert.state()

@@ -11,7 +11,7 @@ HOUR_S = 3600
 
 def learned() -> ItemStatistics:
     items = ItemStatistics()
-    for events in each([(0, 4, 0), (0, 4, HOUR_S), (0, 4, 2 * HOUR_S)]):
+    for events in each([(0, 4, 0), (0, 4, HOUR_S), (0, 4, 2 * HOUR_S), (1, 9, 2 * HOUR_S)]):
         items.learn(events)
     return items
 
@@ -33,19 +33,46 @@ def test_mixture_and_experts_come_first(found: Floats) -> None:
     assert found[1, :3] == pytest.approx([0.2 * np.log(0.250001 / 1e-6), 0.6, 0])
 
 
+def log_odds(returns: int, events: int) -> float:
+    """Of an item's returns; of four events of all items two were returns."""
+    likely = 3 * 3 / 6
+    return float(0.2 * np.log((returns + likely) / (events - returns + 3 - likely) + 1e-3))
+
+
 def test_what_is_known_of_an_item(found: Floats) -> None:
-    assert found[0, 3:7] == pytest.approx([0.2 * np.log1p(4), 0.2 * np.log1p(120), 0.2 * np.log1p(3), 0])
-    assert found[2, 3:7].tolist() == [0, 0, 0, 1]
+    assert found[0, 3:8] == pytest.approx(
+        [0.2 * np.log1p(4), 0.2 * np.log1p(120), 0.2 * np.log1p(3), log_odds(2, 3), 0], abs=1e-6
+    )
+    assert found[1, 3:8] == pytest.approx([0, 0, 0, log_odds(0, 0), 1], abs=1e-6)
+    assert found[2, 3:8] == pytest.approx(
+        [0.2 * np.log1p(2), 0.2 * np.log1p(120), 0.2 * np.log1p(1), log_odds(0, 1), 1]
+    )
 
 
 def test_the_place_of_an_item_in_the_window(found: Floats) -> None:
-    assert not found[[0, 2, 3], 7:19].any()
+    assert not found[[0, 2, 3], 8:24].any()
     expected = [1, 0, 1, 0.2 / 2**0.5, 0.2 * np.log1p(2), 0.2 * np.log1p(120), 0, 0, 0, 1, 1, 1]
-    assert found[1, 7:19] == pytest.approx(expected)
+    assert found[1, 8:20] == pytest.approx(expected)
+
+
+def test_coming_back_to_what_nobody_came_back_to(found: Floats) -> None:
+    assert found[1, 20:24] == pytest.approx([found[1, 6], 0, 0, 0])
+
+
+@pytest.mark.parametrize(("hours", "later"), [(6, np.log(3)), (0.5, -np.log(4)), (2_000, 6)])
+def test_coming_back_sooner_or_later_than_is_usual(hours: float, later: float) -> None:
+    items = ItemStatistics()  # others came back to item 4 after two hours
+    for events in each([(0, 4, 0), (1, 4, 0), (0, 4, 2 * HOUR_S), (1, 4, 2 * HOUR_S)]):
+        items.learn(events)
+    now_s = round(3 * HOUR_S + hours * HOUR_S)
+    none = np.zeros((1, 1), np.float32)
+    asked = query([(4, 3 * HOUR_S)], now_s=now_s)
+    row = features(asked, np.array([[4]], np.int32), none[:, :, None], none, none, items)[0, 0]
+    assert row[19:23] == pytest.approx([row[5], 1, 0.2 * later, 0.2 * abs(later)], rel=1e-3)
 
 
 def test_lift_comes_last(found: Floats) -> None:
-    assert found[:, 19] == pytest.approx([0.6, -0.2, 0, 0])
+    assert found[:, 24] == pytest.approx([0.6, -0.2, 0, 0])
 
 
 def test_padding_has_no_features(found: Floats) -> None:

@@ -16,7 +16,7 @@ def test_terms_of_one_source_are_added() -> None:
     weights[0, 3:] = [{"item_statistics": 0.5, "own_history": -0.25, "lift": 2}[group] for group in GROUPS]
     terms = contributions(features, weights, np.array([[0.3, 0.1]], np.float32))
     assert source_groups() == ("item_statistics", "own_history", "lift")
-    assert terms[0] == pytest.approx([10 * 0.75 + 1, 10 * 0.25 + 2, 4 * 0.5, 12 * -0.25, 2])
+    assert terms[0] == pytest.approx([10 * 0.75 + 1, 10 * 0.25 + 2, 5 * 0.5, 16 * -0.25, 2])
 
 
 NUMBERS = st.floats(-10, 10, width=32)

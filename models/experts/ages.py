@@ -1,0 +1,244 @@
+"""What is met much for its age, and has the age at which items are met.
+
+News is met within hours, a film for years. With the item's events w, fading with a half-life h of 6 h, and its age a,
+
+``score = w / (1 - 2^(-a/h)) * met(a) / chance(a)``
+
+The first factor is its rate: what w would be, had the item been there for ever. The second is how much likelier than
+chance the next item is of that age. Ages fall into bins of half an octave; each event adds one to the bin of its item's
+age, and, as chance, one to that of an item drawn from the pool of those that were met last. An age is the time since
+the item's publication where that is told, else since its first event.
+
+Proposed are the best of the leaders, which are chosen from the pool after each micro-batch. Log feature:
+``log(1 + score / mean score of the pool)``, the mean being that of then.
+
+Random numbers depend on the number of the event alone. Memory: 17 bytes an item. O(1) a candidate.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.elementary import log1p_all
+from models.experts.shortlist import Shortlist
+from models.tables import dead_rows, grown, mixed, rise
+from stream.events import Item
+from stream.kernels import kernel
+from stream.snapshots import State, nest, pick
+from stream.windows import Times
+
+_HALF_LIFE_MS = 6 * 3_600_000
+_RATE = np.log(2) / _HALF_LIFE_MS
+_LARGEST_EXPONENT = 40.0
+_LEAST_EXPOSURE = 0.05  # of what an item is that was there for ever
+
+_POOL, _LEADERS = 512, 64
+
+_YOUNGEST_MS = 450_000
+_BINS = 48  # of half an octave: up to 240 years
+_BINS_A_LOG = np.float32(2 / np.log(2))
+_LAST = 20_000.0  # events after which an age's evidence has faded to 1/e
+_PRIOR = 3.0  # events that each bin is taken to have had
+
+_MIDDLE_MS = _YOUNGEST_MS * (np.exp2((np.arange(_BINS) + 0.5) / 2) - 1)
+_EXPOSURE = np.maximum(1 - np.exp(-_RATE * _MIDDLE_MS), _LEAST_EXPOSURE)
+_UNMET = np.iinfo(np.int64).min
+_LEAST_MEAN, _MOST = 1e-300, 1e30
+
+Weights = npt.NDArray[np.float64]
+
+
+class Ages(Expert):
+    """One column over fading weights and first times."""
+
+    name = "ages"
+    columns = (Column("by_age", 20),)
+
+    def __init__(self) -> None:
+        self._first_ms = np.zeros(0, np.int64)  # by item row: its publication or its first event
+        self._weights = np.zeros(0)  # by item row, growing with time from the origin on instead of fading
+        self._origin_ms = np.zeros(1, np.int64)
+        self._ages = np.zeros((2, _BINS))  # events by age; and what chance would have given
+        self._pool = Shortlist(_POOL)
+        self._leaders = np.full(_LEADERS, -1, np.int32)
+        self._mean = 1.0
+        self._learned = 0
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        return _Scores(self.columns[0].proposals, queries, self._tables(), self._leaders)
+
+    def learn(self, events: Events) -> None:
+        """See Expert."""
+        rows = int(events.items.max(initial=-1)) + 1
+        self._first_ms, self._weights = grown(self._first_ms, rows, _UNMET), grown(self._weights, rows)
+        _learn(
+            events.items, events.weights, events.before.now_ms, self._pool.rows, self._learned,
+            self._first_ms, self._weights, self._origin_ms, self._ages,
+        )  # fmt: skip
+        self._pool.enter(events.items)
+        self._learned += len(events)
+        if len(events):
+            self._choose(int(events.before.now_ms[-1]))
+
+    def stock(self, rows: Rows, items: Sequence[Item]) -> None:
+        """See Expert."""
+        most = int(rows.max(initial=-1)) + 1
+        self._first_ms, self._weights = grown(self._first_ms, most, _UNMET), grown(self._weights, most)
+        for row, item in zip(rows.tolist(), items, strict=True):
+            if item.published_ms is not None:
+                self._first_ms[row] = item.published_ms
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        self._pool.forget(dead)
+        gone = dead_rows(dead, len(self._first_ms))
+        self._first_ms[gone] = _UNMET
+        self._weights[gone] = 0
+        left = self._leaders[~np.isin(self._leaders, gone)]
+        self._leaders[:] = -1
+        self._leaders[: len(left)] = left
+
+    def forget_users(self, dead: Mask) -> None:
+        """Do nothing: counts of items hold no user."""
+
+    def state(self) -> State:
+        """See Expert."""
+        rows = int(np.flatnonzero(self._first_ms != _UNMET).max(initial=-1)) + 1
+        return {
+            "first_ms": self._first_ms[:rows].copy(),
+            "weights": self._weights[:rows].copy(),
+            "origin_ms": self._origin_ms.copy(),
+            "ages": self._ages.copy(),
+            "leaders": self._leaders.copy(),
+            "mean": np.array([self._mean]),
+            "learned": np.array([self._learned], np.int64),
+            **nest("pool", self._pool.state()),
+        }
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self._first_ms = state["first_ms"].astype(np.int64)
+        self._weights = state["weights"].astype(np.float64)
+        self._origin_ms = state["origin_ms"].astype(np.int64)
+        self._ages = state["ages"].astype(np.float64)
+        self._leaders = state["leaders"].astype(np.int32)
+        self._mean = float(state["mean"][0])
+        self._learned = int(state["learned"][0])
+        self._pool.restore(pick("pool", state))
+
+    def _choose(self, now_ms: int) -> None:
+        """Take the leaders from the pool, and the mean of its scores."""
+        pool = self._pool.rows[None]
+        first_ms, weights, factors, _ = self._tables()
+        scores = _scores(pool, np.array([now_ms]), first_ms, weights, factors)
+        self._mean = max(float(scores.mean()), _LEAST_MEAN)
+        relative = (scores / self._mean).astype(np.float32)
+        self._leaders[:] = _best(pool, relative, _LEADERS, np.zeros(2, np.int64), np.zeros(0, np.int32))[0]
+
+    def _tables(self) -> "_Tables":
+        chances = (self._ages + _PRIOR) / (self._ages + _PRIOR).sum(axis=1, keepdims=True)
+        return self._first_ms, self._weights, chances[0] / chances[1] / _EXPOSURE, self._mean
+
+
+_Tables = tuple[Times, Weights, Weights, float]
+
+
+class _Scores(Reading):
+    def __init__(self, proposals: int, queries: Queries, tables: _Tables, leaders: Rows) -> None:
+        self._proposals, self._queries, self._tables = proposals, queries, tables
+        self._leaders = np.tile(leaders, (len(queries), 1))
+
+    def propose(self) -> Rows:
+        queries = self._queries
+        scores = self._of(self._leaders)
+        best: Rows = _best(self._leaders, scores, self._proposals, queries.starts, queries.excluded)
+        return best[:, None]
+
+    def score(self, candidates: Rows) -> Floats:
+        features = self._of(candidates)
+        log1p_all(features)
+        return features[:, :, None]
+
+    def _of(self, rows: Rows) -> Floats:
+        first_ms, weights, factors, mean = self._tables
+        scores = _scores(rows, self._queries.windows.now_ms, first_ms, weights, factors)
+        relative: Floats = np.minimum(scores / mean, _MOST).astype(np.float32)
+        return relative
+
+
+@kernel
+def _bins_of(ages_ms):
+    """Bin of each age (n,), which must not be negative."""
+    spans = (ages_ms / _YOUNGEST_MS).astype(np.float32)
+    log1p_all(spans)
+    spans *= _BINS_A_LOG
+    return np.minimum(spans.astype(np.int32), _BINS - 1)
+
+
+@kernel
+def _learn(items, event_weights, times_ms, pool, learned, first_ms, weights, origin_ms, ages):
+    fading = 1 - 1 / _LAST
+    pair_ms = np.zeros(2)
+    for n in range(len(items)):
+        item, now_ms = items[n], times_ms[n]
+        if learned + n == 0:
+            origin_ms[0] = now_ms
+        exponent = (now_ms - origin_ms[0]) * _RATE
+        if exponent > _LARGEST_EXPONENT:
+            weights *= np.exp(-exponent)
+            origin_ms[0] = now_ms
+            exponent = 0.0
+        weights[item] += event_weights[n] * np.exp(exponent)
+        if first_ms[item] == _UNMET or first_ms[item] > now_ms:
+            first_ms[item] = now_ms
+        elif len(pool):
+            other = pool[mixed(0, learned + n) % np.uint64(len(pool))]
+            pair_ms[0] = now_ms - first_ms[item]
+            pair_ms[1] = max(now_ms - first_ms[other], 0)
+            bins = _bins_of(pair_ms)
+            ages *= fading
+            ages[0, bins[0]] += 1
+            ages[1, bins[1]] += 1
+
+
+@kernel
+def _scores(rows, nows_ms, first_ms, weights, factors):
+    queries, width = rows.shape
+    scores = np.zeros((queries, width))
+    ages_ms = np.zeros(width)
+    for b in range(queries):
+        for c in range(width):
+            item = rows[b, c]
+            known = 0 <= item < len(first_ms) and first_ms[item] != _UNMET
+            ages_ms[c] = max(nows_ms[b] - first_ms[item], 0) if known else 0
+        bins = _bins_of(ages_ms)
+        for c in range(width):
+            item = rows[b, c]
+            if 0 <= item < len(first_ms):
+                scores[b, c] = weights[item] * factors[bins[c]]
+    return scores
+
+
+@kernel
+def _best(rows, scores, most, starts, excluded):
+    """Rows (B, most) of the largest scores above 0, ties in order, -1 behind the last."""
+    queries = len(rows)
+    best = np.full((queries, most), -1, np.int32)
+    values = np.zeros(most, np.float32)
+    barred = np.empty(max(rows.max(), 0) + 1 if rows.size else 0, np.int64)  # never filled, as in popularity
+    for b in range(queries):
+        values[:] = 0
+        for n in range(starts[b], starts[b + 1]):
+            if excluded[n] < len(barred):
+                barred[excluded[n]] = n
+        for c in range(rows.shape[1]):
+            item, value = rows[b, c], scores[b, c]
+            if item < 0 or value <= values[most - 1]:
+                continue
+            n = barred[item]
+            if not (starts[b] <= n < starts[b + 1] and excluded[n] == item):
+                rise(best[b], values, most - 1, item, value)
+    return best

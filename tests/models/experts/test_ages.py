@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from models.experts.ages import Ages
+from stream.events import Item
+from tests.models.checks import CHECKS, Check, bytes_of, name_of
+from tests.models.tiny import DAY_S, HOUR_S, MONDAY_S, log_features, query, teach
+
+MINUTE_S = 60
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_contract(check: Check) -> None:
+    check(Ages)
+
+
+def scores(expert: Ages, now_s: int, items: int) -> list[float]:
+    """Scores of the items 0, 1, ... by the mean of those when the leaders were chosen."""
+    found = log_features(expert.read(query([], now_s=now_s)), expert.columns, "by_age", items)[0]
+    return np.expm1(found).tolist()
+
+
+def test_a_rate_is_what_an_item_would_have_had_it_been_there_for_ever() -> None:
+    expert = Ages()
+    # Item 0 is there for a day, item 1 for an hour; of each four events within the last hour, and nothing told of ages.
+    old = [(0, 0, -DAY_S)]
+    teach(
+        expert, sorted([*old, *[(0, item, 600 * n) for n in range(4) for item in (0, 1)]], key=lambda event: event[2])
+    )
+    state = expert.state()
+    state["ages"][:] = 0
+    expert.restore(state)
+    one_day, one_hour = scores(expert, HOUR_S, 2)
+    weights = np.exp2(np.array([600 * n for n in range(4)]) / (6 * HOUR_S)).sum() + np.array([2.0**-4, 0])
+    rates = weights / (1 - np.exp2(-np.array([25, 1]) / 6))
+    assert one_hour / one_day == pytest.approx(rates[1] / rates[0], rel=0.2)  # ages fall into bins of half an octave
+    assert one_hour > 5 * one_day
+
+
+def test_where_only_what_is_new_is_met_age_says_so() -> None:
+    expert = Ages()
+    # Every hour an item appears, is met eight times within eight minutes, and never again.
+    teach(expert, [(0, hour, hour * HOUR_S + MINUTE_S * minute) for hour in range(60) for minute in range(8)])
+    teach(expert, [(0, 60, 60 * HOUR_S)])
+    ages = expert.state()["ages"]
+    assert ages[0, :2].sum() > 0.99 * ages[0].sum(), "events meet the youngest"
+    assert ages[1, :2].sum() < 0.3 * ages[1].sum(), "which are few among all"
+    # Five minutes later the new one, met once, is before the last one, met eight times.
+    assert expert.read(query([], now_s=60 * HOUR_S + 5 * MINUTE_S)).propose()[0, 0, :2].tolist() == [60, 59]
+
+
+def test_where_items_are_met_at_any_age_it_says_nothing() -> None:
+    expert = Ages()
+    teach(expert, [(0, n * 7 % 10, MINUTE_S * n) for n in range(3_000)])
+    ages = expert.state()["ages"]
+    often = ages.min(axis=0) > 100
+    assert often.any()
+    assert ages[0, often] / ages[1, often] == pytest.approx(1, abs=0.25)
+
+
+def test_an_age_begins_with_the_publication_where_that_is_told() -> None:
+    expert = Ages()
+    hour_ago = int((MONDAY_S - HOUR_S) * 1000)
+    expert.stock(
+        np.array([2, 1], np.int32),
+        [Item(item_id="x", available=True, published_ms=hour_ago), Item(item_id="y", available=True)],
+    )
+    assert not expert.read(query([], now_s=0)).score(np.array([[0, 1, 2]], np.int32)).any(), "nobody has met them"
+    teach(expert, [(0, 1, 0), (0, 2, 0)])
+    assert expert.state()["first_ms"][1:].tolist() == [MONDAY_S * 1000, hour_ago]
+    assert scores(expert, 0, 3)[1] > scores(expert, 0, 3)[2] > 0
+    expert.forget_items(np.array([False, True, True]))
+    teach(expert, [(0, 2, 60)])
+    assert expert.state()["first_ms"][2] == (MONDAY_S + 60) * 1000
+
+
+def test_after_a_silence_only_what_is_met_now_counts() -> None:
+    expert = Ages()
+    teach(expert, [(0, n % 2, n) for n in range(8)])
+    assert expert.state()["leaders"][:3].tolist() == [1, 0, -1]
+    later = 10 * 365 * DAY_S
+    teach(expert, [(0, 2, later)])
+    assert expert.state()["leaders"][0] == 2
+    silent = scores(expert, later, 3)
+    assert np.isfinite(silent).all()
+    assert silent[2] > 0 == silent[0]
+
+
+def test_bytes_of_an_item() -> None:
+    expert = Ages()
+    teach(expert, [(0, 0, 0)])
+    one = bytes_of(expert.state())
+    teach(expert, [(0, item, 1) for item in range(1, 500)])
+    assert bytes_of(expert.state()) - one == 499 * 16
