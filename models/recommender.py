@@ -279,19 +279,19 @@ def _columns_together(blocks: Sequence[Floats]) -> Floats:
     """Scores (B, C, E) of all experts as one (B, C, K). NumPy moves runs as short as these one by one."""
     queries, width, _ = blocks[0].shape
     together = np.empty((queries, width, sum(block.shape[2] for block in blocks)), np.float32)
-    first = 0
-    for block in blocks:
-        _put(block, together, first)
-        first += block.shape[2]
+    _put(tuple(np.ascontiguousarray(block) for block in blocks), together)
     return together
 
 
 @kernel
-def _put(block, together, first):
-    for b in range(block.shape[0]):
-        for c in range(block.shape[1]):
-            for e in range(block.shape[2]):
-                together[b, c, first + e] = block[b, c, e]
+def _put(blocks, together):
+    for b in range(together.shape[0]):
+        first = 0
+        for block in blocks:
+            for c in range(block.shape[1]):
+                for e in range(block.shape[2]):
+                    together[b, c, first + e] = block[b, c, e]
+            first += block.shape[2]
 
 
 @kernel

@@ -9,7 +9,7 @@ chance the next item is of that age. Ages fall into bins of half an octave; each
 age, and, as chance, one to that of an item drawn from the pool of those that were met last. An age is the time since
 the item's publication where that is told, else since its first event.
 
-Proposed are the best of the leaders, which are chosen from the pool after each micro-batch. Log feature:
+Proposed are the best of the leaders, which are chosen from the pool now and then. Log feature:
 ``log(1 + score / mean score of the pool)``, the mean being that of then.
 
 Random numbers depend on the number of the event alone. Memory: 17 bytes an item. O(1) a candidate.
@@ -27,14 +27,14 @@ from models.tables import dead_rows, grown, mixed, rise
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
-from stream.windows import Times
 
 _HALF_LIFE_MS = 6 * 3_600_000
 _RATE = np.log(2) / _HALF_LIFE_MS
 _LARGEST_EXPONENT = 40.0
 _LEAST_EXPOSURE = 0.05  # of what an item is that was there for ever
 
-_POOL, _LEADERS = 512, 64
+_POOL, _LEADERS = 512, 32
+_STALE, _STALEST = 1_000, 128  # chosen anew after one in so many of the events learned, and after so many at the most
 
 _YOUNGEST_MS = 450_000
 _BINS = 48  # of half an octave: up to 240 years
@@ -44,59 +44,62 @@ _PRIOR = 3.0  # events that each bin is taken to have had
 
 _MIDDLE_MS = _YOUNGEST_MS * (np.exp2((np.arange(_BINS) + 0.5) / 2) - 1)
 _EXPOSURE = np.maximum(1 - np.exp(-_RATE * _MIDDLE_MS), _LEAST_EXPOSURE)
-_UNMET = np.iinfo(np.int64).min
-_LEAST_MEAN, _MOST = 1e-300, 1e30
+_BEGUN_MS, _WEIGHT = range(2)
+"""Columns of the table: publication or first event; fading events, as a weight that grows with time from the origin."""
 
-Weights = npt.NDArray[np.float64]
+_NEVER = np.inf
+_UNMET = np.array([_NEVER, 0])
+_LEAST_MEAN, _MOST = 1e-30, 1e30
+
+Doubles = npt.NDArray[np.float64]
 
 
 class Ages(Expert):
-    """One column over fading weights and first times."""
+    """One column over one table."""
 
     name = "ages"
     columns = (Column("by_age", 20),)
 
     def __init__(self) -> None:
-        self._first_ms = np.zeros(0, np.int64)  # by item row: its publication or its first event
-        self._weights = np.zeros(0)  # by item row, growing with time from the origin on instead of fading
+        self._table = np.zeros((0, 2))  # by item row, see _BEGUN_MS and _WEIGHT
         self._origin_ms = np.zeros(1, np.int64)
         self._ages = np.zeros((2, _BINS))  # events by age; and what chance would have given
         self._pool = Shortlist(_POOL)
         self._leaders = np.full(_LEADERS, -1, np.int32)
         self._mean = 1.0
-        self._learned = 0
+        self._learned = self._chosen = 0  # events, and those of them before the leaders were chosen
+        self._factors = self._by_age()
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
-        return _Scores(self.columns[0].proposals, queries, self._tables(), self._leaders)
+        proposals = self.columns[0].proposals
+        return _Scores(proposals, queries, self._table, self._factors, self._mean, self._leaders)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
-        rows = int(events.items.max(initial=-1)) + 1
-        self._first_ms, self._weights = grown(self._first_ms, rows, _UNMET), grown(self._weights, rows)
-        _learn(
+        self._table = _grown(self._table, int(events.items.max(initial=-1)) + 1)
+        moved = _learn(
             events.items, events.weights, events.before.now_ms, self._pool.rows, self._learned,
-            self._first_ms, self._weights, self._origin_ms, self._ages,
+            self._table, self._origin_ms, self._ages,
         )  # fmt: skip
         self._pool.enter(events.items)
         self._learned += len(events)
-        if len(events):
+        self._factors = self._by_age()
+        if moved or self._learned - self._chosen > min(self._learned // _STALE, _STALEST - 1):
             self._choose(int(events.before.now_ms[-1]))
 
     def stock(self, rows: Rows, items: Sequence[Item]) -> None:
         """See Expert."""
-        most = int(rows.max(initial=-1)) + 1
-        self._first_ms, self._weights = grown(self._first_ms, most, _UNMET), grown(self._weights, most)
+        self._table = _grown(self._table, int(rows.max(initial=-1)) + 1)
         for row, item in zip(rows.tolist(), items, strict=True):
             if item.published_ms is not None:
-                self._first_ms[row] = item.published_ms
+                self._table[row, _BEGUN_MS] = item.published_ms
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
         self._pool.forget(dead)
-        gone = dead_rows(dead, len(self._first_ms))
-        self._first_ms[gone] = _UNMET
-        self._weights[gone] = 0
+        gone = dead_rows(dead, len(self._table))
+        self._table[gone] = _UNMET
         left = self._leaders[~np.isin(self._leaders, gone)]
         self._leaders[:] = -1
         self._leaders[: len(left)] = left
@@ -106,49 +109,49 @@ class Ages(Expert):
 
     def state(self) -> State:
         """See Expert."""
-        rows = int(np.flatnonzero(self._first_ms != _UNMET).max(initial=-1)) + 1
+        rows = int(np.flatnonzero(self._table[:, _BEGUN_MS] != _NEVER).max(initial=-1)) + 1
         return {
-            "first_ms": self._first_ms[:rows].copy(),
-            "weights": self._weights[:rows].copy(),
+            "table": self._table[:rows].copy(),
             "origin_ms": self._origin_ms.copy(),
             "ages": self._ages.copy(),
             "leaders": self._leaders.copy(),
             "mean": np.array([self._mean]),
-            "learned": np.array([self._learned], np.int64),
+            "learned": np.array([self._learned, self._chosen], np.int64),
             **nest("pool", self._pool.state()),
         }
 
     def restore(self, state: State) -> None:
         """See Expert."""
-        self._first_ms = state["first_ms"].astype(np.int64)
-        self._weights = state["weights"].astype(np.float64)
+        self._table = state["table"].astype(np.float64)
         self._origin_ms = state["origin_ms"].astype(np.int64)
         self._ages = state["ages"].astype(np.float64)
         self._leaders = state["leaders"].astype(np.int32)
         self._mean = float(state["mean"][0])
-        self._learned = int(state["learned"][0])
+        self._learned, self._chosen = state["learned"].tolist()
+        self._factors = self._by_age()
         self._pool.restore(pick("pool", state))
 
     def _choose(self, now_ms: int) -> None:
         """Take the leaders from the pool, and the mean of its scores."""
         pool = self._pool.rows[None]
-        first_ms, weights, factors, _ = self._tables()
-        scores = _scores(pool, np.array([now_ms]), first_ms, weights, factors)
+        scores = _scores(pool, np.array([now_ms]), self._table, self._factors, 1.0)
         self._mean = max(float(scores.mean()), _LEAST_MEAN)
-        relative = (scores / self._mean).astype(np.float32)
-        self._leaders[:] = _best(pool, relative, _LEADERS, np.zeros(2, np.int64), np.zeros(0, np.int32))[0]
+        self._leaders[:] = _best(pool, scores, _LEADERS, np.zeros(2, np.int64), np.zeros(0, np.int32))[0]
+        self._chosen = self._learned
 
-    def _tables(self) -> "_Tables":
+    def _by_age(self) -> Doubles:
+        """By what the weight of an item in each bin of age is multiplied."""
         chances = (self._ages + _PRIOR) / (self._ages + _PRIOR).sum(axis=1, keepdims=True)
-        return self._first_ms, self._weights, chances[0] / chances[1] / _EXPOSURE, self._mean
-
-
-_Tables = tuple[Times, Weights, Weights, float]
+        factors: Doubles = chances[0] / chances[1] / _EXPOSURE
+        return factors
 
 
 class _Scores(Reading):
-    def __init__(self, proposals: int, queries: Queries, tables: _Tables, leaders: Rows) -> None:
-        self._proposals, self._queries, self._tables = proposals, queries, tables
+    def __init__(
+        self, proposals: int, queries: Queries, table: Doubles, factors: Doubles, mean: float, leaders: Rows
+    ) -> None:
+        self._proposals, self._queries = proposals, queries
+        self._table, self._factors, self._mean = table, factors, mean
         self._leaders = np.tile(leaders, (len(queries), 1))
 
     def propose(self) -> Rows:
@@ -163,10 +166,14 @@ class _Scores(Reading):
         return features[:, :, None]
 
     def _of(self, rows: Rows) -> Floats:
-        first_ms, weights, factors, mean = self._tables
-        scores = _scores(rows, self._queries.windows.now_ms, first_ms, weights, factors)
-        relative: Floats = np.minimum(scores / mean, _MOST).astype(np.float32)
-        return relative
+        scores: Floats = _scores(rows, self._queries.windows.now_ms, self._table, self._factors, self._mean)
+        return scores
+
+
+def _grown(table: Doubles, rows: int) -> Doubles:
+    larger = grown(table, rows)
+    larger[len(table) :] = _UNMET
+    return larger
 
 
 @kernel
@@ -179,8 +186,9 @@ def _bins_of(ages_ms):
 
 
 @kernel
-def _learn(items, event_weights, times_ms, pool, learned, first_ms, weights, origin_ms, ages):
-    fading = 1 - 1 / _LAST
+def _learn(items, event_weights, times_ms, pool, learned, table, origin_ms, ages):
+    """Learn N events; say whether all weights were brought to a new origin."""
+    fading, moved = 1 - 1 / _LAST, False
     pair_ms = np.zeros(2)
     for n in range(len(items)):
         item, now_ms = items[n], times_ms[n]
@@ -188,37 +196,38 @@ def _learn(items, event_weights, times_ms, pool, learned, first_ms, weights, ori
             origin_ms[0] = now_ms
         exponent = (now_ms - origin_ms[0]) * _RATE
         if exponent > _LARGEST_EXPONENT:
-            weights *= np.exp(-exponent)
+            table[:, _WEIGHT] *= np.exp(-exponent)
             origin_ms[0] = now_ms
             exponent = 0.0
-        weights[item] += event_weights[n] * np.exp(exponent)
-        if first_ms[item] == _UNMET or first_ms[item] > now_ms:
-            first_ms[item] = now_ms
+            moved = True
+        table[item, _WEIGHT] += event_weights[n] * np.exp(exponent)
+        if table[item, _BEGUN_MS] > now_ms:
+            table[item, _BEGUN_MS] = now_ms
         elif len(pool):
             other = pool[mixed(0, learned + n) % np.uint64(len(pool))]
-            pair_ms[0] = now_ms - first_ms[item]
-            pair_ms[1] = max(now_ms - first_ms[other], 0)
+            pair_ms[0] = now_ms - table[item, _BEGUN_MS]
+            pair_ms[1] = max(now_ms - table[other, _BEGUN_MS], 0)
             bins = _bins_of(pair_ms)
             ages *= fading
             ages[0, bins[0]] += 1
             ages[1, bins[1]] += 1
+    return moved
 
 
 @kernel
-def _scores(rows, nows_ms, first_ms, weights, factors):
+def _scores(rows, nows_ms, table, factors, mean):
     queries, width = rows.shape
-    scores = np.zeros((queries, width))
+    scores = np.zeros((queries, width), np.float32)
     ages_ms = np.zeros(width)
     for b in range(queries):
         for c in range(width):
             item = rows[b, c]
-            known = 0 <= item < len(first_ms) and first_ms[item] != _UNMET
-            ages_ms[c] = max(nows_ms[b] - first_ms[item], 0) if known else 0
+            ages_ms[c] = max(nows_ms[b] - table[item, _BEGUN_MS], 0) if 0 <= item < len(table) else 0
         bins = _bins_of(ages_ms)
         for c in range(width):
             item = rows[b, c]
-            if 0 <= item < len(first_ms):
-                scores[b, c] = weights[item] * factors[bins[c]]
+            if 0 <= item < len(table):
+                scores[b, c] = min(table[item, _WEIGHT] * factors[bins[c]] / mean, _MOST)
     return scores
 
 

@@ -8,7 +8,7 @@ window, the item statistics and the experts' readings; O(L^2) a query for findin
 import numpy as np
 
 from models.base import Floats, Queries
-from models.items import ItemStatistics
+from models.items import COUNT, ItemStatistics
 from stream.kernels import kernel
 
 EVIDENCE_COLUMNS = ("last_transition", "transitions", "own_sequence")
@@ -29,7 +29,7 @@ def contexts(queries: Queries, items: ItemStatistics, evidence: Floats) -> Float
     `evidence` (B, 3) is the mass behind each of EVIDENCE_COLUMNS.
     """
     windows = queries.windows
-    x: Floats = _contexts(windows.items, windows.times_ms, windows.lengths, windows.now_ms, items.counts)
+    x: Floats = _contexts(windows.items, windows.times_ms, windows.lengths, windows.now_ms, items.table[:, COUNT])
     x[:, 5:8] = np.log1p(evidence) / np.array(_EVIDENCE_SCALES, np.float32)
     return x
 

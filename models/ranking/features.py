@@ -20,7 +20,7 @@ import numpy as np
 
 from models.base import Floats, Queries, Rows
 from models.elementary import log1p32, log1p_all
-from models.items import ItemStatistics
+from models.items import COUNT, FIRST_MS, LAST_MS, RETURNS, ItemStatistics
 from stream.kernels import kernel
 
 SCALE = 0.2
@@ -52,7 +52,7 @@ def features(
     item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
         candidates, raw, mixture, lift, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
-        items.counts, items.first_ms, items.last_ms, items.returns, items.pauses, *items.prior(), item_rows,
+        items.table, items.pauses, *items.prior(), item_rows,
     )  # fmt: skip
     return result
 
@@ -60,7 +60,7 @@ def features(
 @kernel
 def _features(
     candidates, raw, mixture, lift, items, times_ms, lengths, now_ms,
-    counts, first_ms, last_ms, returns, pauses, prior_returns, prior_events, item_rows,
+    table, pauses, prior_returns, prior_events, item_rows,
 ):  # fmt: skip
     queries, width, experts = raw.shape
     result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
@@ -73,16 +73,9 @@ def _features(
         while size < width and candidates[b, size] >= 0:
             size += 1
         for c in range(size):
-            item = candidates[b, c]
-            place[item] = c
-            met = counts[item] if item < len(counts) else 0
+            place[candidates[b, c]] = c
             numbers[c, 0] = mixture[b, c] / MIX_FLOOR
-            numbers[c, 1] = max(now_ms[b] - first_ms[item], 0) / 3.6e6 if met > 0 else 0
-            numbers[c, 2] = max(now_ms[b] - last_ms[item], 0) / 6e4 if met > 0 else 0
-            numbers[c, 3] = met
-            returned = prior_returns + (returns[item] if met > 0 else 0)
-            stayed = max(prior_events + met - returned, _LEAST_STAYED)
-            numbers[c, 4] = returned / stayed / _LEAST_ODDS
+        _numbers_of(candidates[b], size, now_ms[b], table, prior_returns, prior_events, numbers)
         log1p_all(numbers[:size])
         for c in range(size):
             row = result[b, c]
@@ -108,7 +101,7 @@ def _features(
                 row[own + 5] = scale * log1p32(np.float32(minutes))
                 for k in range(len(_SINCE_MINUTES)):
                     row[own + 6 + k] = minutes < _SINCE_MINUTES[k]
-                _coming_back(row[own + _PLACE : own + _OWN], row[own - 2], minutes, items[b, j], returns, pauses)
+                _coming_back(row, own + _PLACE, row[own - 2], minutes, items[b, j], table, pauses)
             row[own + 4] += 1
         for c in range(size):
             if result[b, c, own] > 0:
@@ -117,11 +110,26 @@ def _features(
 
 
 @kernel
-def _coming_back(row, odds, minutes, item, returns, pauses):
-    row[0] = odds
-    if item < len(returns) and returns[item] > 0:
+def _numbers_of(items, size, now_ms, table, prior_returns, prior_events, numbers):
+    """Fill the columns of `numbers` from 1 on, before the logarithm is taken."""
+    for c in range(size):
+        item = items[c]
+        met, returned = 0.0, prior_returns
+        numbers[c, 1], numbers[c, 2] = 0, 0
+        if item < len(table) and table[item, COUNT] > 0:
+            met, returned = table[item, COUNT], prior_returns + table[item, RETURNS]
+            numbers[c, 1] = max(now_ms - table[item, FIRST_MS], 0) / 3.6e6
+            numbers[c, 2] = max(now_ms - table[item, LAST_MS], 0) / 6e4
+        numbers[c, 3] = met
+        numbers[c, 4] = returned / (max(prior_events + met - returned, _LEAST_STAYED) * _LEAST_ODDS)
+
+
+@kernel
+def _coming_back(row, back, odds, minutes, item, table, pauses):
+    row[back] = odds
+    if item < len(table) and table[item, RETURNS] > 0:
         later = log1p32(np.float32(60 * minutes)) - pauses[item]
         later = min(max(later, -_FARTHEST), _FARTHEST)
-        row[1] = 1
-        row[2] = SCALE * later
-        row[3] = SCALE * abs(later)
+        row[back + 1] = 1
+        row[back + 2] = SCALE * later
+        row[back + 3] = SCALE * abs(later)

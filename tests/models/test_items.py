@@ -1,7 +1,8 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from models.items import ItemStatistics
+from models.items import COUNT, FIRST_MS, LAST_MS, RETURNS, ItemStatistics
 from tests.models.tiny import MONDAY_S, each
 
 
@@ -12,15 +13,15 @@ def learned() -> ItemStatistics:
     return items
 
 
-def seconds(times_ms: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> list[int]:
+def seconds(times_ms: npt.NDArray[np.float64]) -> list[int]:
     return [int(time) // 1000 - MONDAY_S for time in times_ms]
 
 
 def test_counts_and_times_with_a_late_event() -> None:
     items = learned()
-    assert items.counts[:5].tolist() == [0, 0, 3, 0, 1]
-    assert seconds(items.first_ms[[2, 4]]) == [50, 300]
-    assert seconds(items.last_ms[[2, 4]]) == [300, 300]
+    assert items.table[:5, COUNT].tolist() == [0, 0, 3, 0, 1]
+    assert seconds(items.table[[2, 4], FIRST_MS]) == [50, 300]
+    assert seconds(items.table[[2, 4], LAST_MS]) == [300, 300]
 
 
 def test_several_events_of_one_new_item_in_a_batch() -> None:
@@ -29,9 +30,9 @@ def test_several_events_of_one_new_item_in_a_batch() -> None:
     windows = batch.before.take(np.zeros(3, np.int64))
     windows.now_ms[:] = np.array([30, 10, 20]) * 1000 + MONDAY_S * 1000
     items.learn(type(batch)(windows, np.ones(3, np.int32), np.ones(3, np.float32)))
-    assert items.counts[1] == 3
-    assert seconds(items.first_ms[1:2]) == [10]
-    assert seconds(items.last_ms[1:2]) == [30]
+    assert items.table[1, COUNT] == 3
+    assert seconds(items.table[1:2, FIRST_MS]) == [10]
+    assert seconds(items.table[1:2, LAST_MS]) == [30]
 
 
 def test_a_return_is_an_event_of_what_the_window_holds() -> None:
@@ -39,7 +40,7 @@ def test_a_return_is_an_event_of_what_the_window_holds() -> None:
     assert items.prior() == (1.5, 3)  # as likely as not, where nothing is known
     for events in each([(0, 2, 0), (1, 2, 10), (0, 3, 20), (0, 2, 60), (0, 2, 90)]):
         items.learn(events)
-    assert items.returns[:4].tolist() == [0, 0, 2, 0]
+    assert items.table[:4, RETURNS].tolist() == [0, 0, 2, 0]
     pauses = np.log1p([60, 30])  # seconds since the user's last event with it, not since the first
     assert items.pauses[2] == pytest.approx(pauses.mean())
     assert items.prior() == (3 * 3 / 7, 3)
@@ -56,16 +57,15 @@ def test_usual_pauses_follow_what_is_usual_now() -> None:
 def test_a_forgotten_row_starts_again() -> None:
     items = learned()
     items.forget_items(np.array([False, False, True]))
-    assert items.counts[2] == items.returns[2] == items.pauses[2] == 0
+    assert items.table[2].any() == items.pauses[2] == 0
     items.learn(each([(0, 2, 700)])[0])
-    assert items.counts[2] == 1
-    assert seconds(items.first_ms[2:3]) == seconds(items.last_ms[2:3]) == [700]
+    assert items.table[2, COUNT] == 1
+    assert seconds(items.table[2:3, FIRST_MS]) == seconds(items.table[2:3, LAST_MS]) == [700]
 
 
 def test_restored_statistics_are_the_same() -> None:
     state = learned().state()
-    tables = dict.fromkeys(("counts", "first_ms", "last_ms", "returns", "pauses"), 5)
-    assert {name: len(array) for name, array in state.items()} == tables | {"all": 2}
+    assert {name: len(array) for name, array in state.items()} == {"table": 5, "pauses": 5, "all": 2}
     items = ItemStatistics()
     items.restore(state)
     for name, array in items.state().items():

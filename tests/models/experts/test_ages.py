@@ -17,7 +17,7 @@ def test_contract(check: Check) -> None:
 def scores(expert: Ages, now_s: int, items: int) -> list[float]:
     """Scores of the items 0, 1, ... by the mean of those when the leaders were chosen."""
     found = log_features(expert.read(query([], now_s=now_s)), expert.columns, "by_age", items)[0]
-    return np.expm1(found).tolist()
+    return [float(score) for score in np.expm1(found)]
 
 
 def test_a_rate_is_what_an_item_would_have_had_it_been_there_for_ever() -> None:
@@ -67,11 +67,11 @@ def test_an_age_begins_with_the_publication_where_that_is_told() -> None:
     )
     assert not expert.read(query([], now_s=0)).score(np.array([[0, 1, 2]], np.int32)).any(), "nobody has met them"
     teach(expert, [(0, 1, 0), (0, 2, 0)])
-    assert expert.state()["first_ms"][1:].tolist() == [MONDAY_S * 1000, hour_ago]
+    assert expert.state()["table"][1:, 0].tolist() == [MONDAY_S * 1000, hour_ago]
     assert scores(expert, 0, 3)[1] > scores(expert, 0, 3)[2] > 0
     expert.forget_items(np.array([False, True, True]))
     teach(expert, [(0, 2, 60)])
-    assert expert.state()["first_ms"][2] == (MONDAY_S + 60) * 1000
+    assert expert.state()["table"][2, 0] == (MONDAY_S + 60) * 1000
 
 
 def test_after_a_silence_only_what_is_met_now_counts() -> None:
