@@ -111,7 +111,8 @@ class Recommender:
         """What is ranked in a test: every expert column, the mixture, and the final list."""
         self.sources = (*self._columns, *source_groups())
         """What a reason can name."""
-        self._owners = np.array([n for n, expert in enumerate(experts) for _ in expert.columns], np.int32)
+        owners = [n for n, expert in enumerate(experts) for _ in expert.columns]
+        self._owners = np.array([*owners, *(-1 for _ in source_groups()), -1], np.int32)  # by source; the last: none
         self._lanes = np.array([lane for expert in experts for lane in range(len(expert.columns))], np.int32)
         self._silent_x, self._silent = silenced(silent)
         self._items = ItemStatistics()
@@ -234,15 +235,15 @@ class Recommender:
         queries, k = rows.shape
         shown = rows[:, : order.shape[1]]
         b, n = np.nonzero(shown >= 0)
-        c = order[b, n]
-        sources, shares = strongest(contributions(scored.features[b, c], scored.weights[b], scored.parts[b, c]))
+        asked, items = b.astype(np.int32), shown[b, n]
+        terms = contributions(scored.features, scored.weights, scored.parts, asked, order[b, n])
+        sources, shares = strongest(terms)
+        owners = self._owners[sources]
         because = np.full((len(b), REASONS, 2), -1, np.int32)
         for owner, reading in enumerate(scored.readings):
-            named = np.argwhere((sources >= 0) & (sources < len(self._owners)))
-            named = named[self._owners[sources[named[:, 0], named[:, 1]]] == owner]
-            entry, reason = named[:, 0], named[:, 1]
+            entry, reason = np.nonzero(owners == owner)
             lanes = self._lanes[sources[entry, reason]]
-            because[entry, reason] = reading.because(b[entry].astype(np.int32), lanes, shown[b, n][entry])
+            because[entry, reason] = reading.because(asked[entry], lanes, items[entry])
         result = Reasons(
             np.full((queries, k, REASONS), -1, np.int32),
             np.zeros((queries, k, REASONS), np.float32),

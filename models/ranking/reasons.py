@@ -16,6 +16,8 @@ from stream.kernels import kernel
 REASONS = 2
 """Reasons named for an item at most."""
 
+_LEAST_TOTAL = 1e-30  # of the experts' parts
+
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
@@ -30,20 +32,14 @@ class Reasons:
     because: Rows
 
 
-def contributions(features: Floats, weights: Floats, parts: Floats) -> Floats:
-    """Term of each source in the score of n items: (n, K + number of groups), summing to the score.
+def contributions(features: Floats, weights: Floats, parts: Floats, queries: Rows, places: Rows) -> Floats:
+    """Term of each source in the score of n candidates: (n, K + number of groups), summing to the score.
 
-    `features` (n, F), `weights` (n, F) and `parts` (n, K) are the items' features, the ranker's weights and the
-    experts' parts of the mixture's probability.
+    `features` (B, C, F), `weights` (B, F) and `parts` (B, C, K) are the candidates' features, the ranker's weights and
+    the experts' parts of the mixture's probability; meant are the `places` (n,) among the candidates of `queries` (n,).
     """
-    terms: Floats = features * weights
-    experts = parts.shape[1]
-    total = np.maximum(parts.sum(axis=1, keepdims=True), np.float32(1e-30))
-    by_expert = terms[:, 1 : 1 + experts] + terms[:, :1] * parts / total
-    plain = terms[:, 1 + experts :]
-    names = source_groups()
-    groups = [plain[:, [place for place, name in enumerate(GROUPS) if name == group]].sum(axis=1) for group in names]
-    return np.column_stack([by_expert, *groups]).astype(np.float32)
+    terms: Floats = _contributions(features, weights, parts, queries, places, _GROUP_OF, len(source_groups()))
+    return terms
 
 
 def source_groups() -> tuple[str, ...]:
@@ -51,10 +47,30 @@ def source_groups() -> tuple[str, ...]:
     return tuple(dict.fromkeys(GROUPS))
 
 
+_GROUP_OF = np.array([source_groups().index(group) for group in GROUPS], np.int64)
+
+
 def strongest(terms: Floats) -> tuple[Rows, Floats]:
     """Pick the REASONS largest positive terms of each row, with their shares of all positive ones: (n, R) each."""
     result: tuple[Rows, Floats] = _strongest(terms)
     return result
+
+
+@kernel
+def _contributions(features, weights, parts, queries, places, group_of, groups):
+    experts = parts.shape[2]
+    terms = np.zeros((len(queries), experts + groups), np.float32)
+    for n in range(len(queries)):
+        b, c = queries[n], places[n]
+        total = np.float32(_LEAST_TOTAL)
+        for k in range(experts):
+            total += parts[b, c, k]
+        mixture = features[b, c, 0] * weights[b, 0] / total
+        for k in range(experts):
+            terms[n, k] = features[b, c, 1 + k] * weights[b, 1 + k] + mixture * parts[b, c, k]
+        for f in range(len(group_of)):
+            terms[n, experts + group_of[f]] += features[b, c, 1 + experts + f] * weights[b, 1 + experts + f]
+    return terms
 
 
 @kernel

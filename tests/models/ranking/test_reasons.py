@@ -3,18 +3,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.base import Floats
+from models.base import Floats, Rows
 from models.ranking.features import GROUPS, PLAIN
 from models.ranking.reasons import contributions, source_groups, strongest
 
 EXPERTS = 2
 
 
+def of_each(features: Floats, weights: Floats, parts: Floats) -> Floats:
+    """Terms of n items, each the only candidate of a query."""
+    queries: Rows = np.arange(len(features), dtype=np.int32)
+    return contributions(features[:, None], weights, parts[:, None], queries, np.zeros_like(queries))
+
+
 def test_terms_of_one_source_are_added() -> None:
     features, weights = np.ones((1, 3 + PLAIN), np.float32), np.zeros((1, 3 + PLAIN), np.float32)
     weights[0, :3] = [10, 1, 2]  # the mixture, and the two experts
     weights[0, 3:] = [{"item_statistics": 0.5, "own_history": -0.25, "lift": 2}[group] for group in GROUPS]
-    terms = contributions(features, weights, np.array([[0.3, 0.1]], np.float32))
+    terms = of_each(features, weights, np.array([[0.3, 0.1]], np.float32))
     assert source_groups() == ("item_statistics", "own_history", "lift")
     assert terms[0] == pytest.approx([10 * 0.75 + 1, 10 * 0.25 + 2, 5 * 0.5, 16 * -0.25, 2])
 
@@ -29,7 +35,7 @@ NUMBERS = st.floats(-10, 10, width=32)
 )
 def test_terms_add_up_to_the_score(features: list[float], weights: list[float], parts: list[float]) -> None:
     seen, weighed = np.array([features], np.float32), np.array([weights], np.float32)
-    terms = contributions(seen, weighed, np.array([parts], np.float32))
+    terms = of_each(seen, weighed, np.array([parts], np.float32))
     assert terms.sum() == pytest.approx(float((seen * weighed).sum()), abs=1e-3)
 
 
@@ -50,5 +56,14 @@ def test_the_largest_terms_are_named(terms: list[int], named: list[int], shares_
 
 def test_no_items() -> None:
     nothing: Floats = np.zeros((0, 3 + PLAIN), np.float32)
-    terms = contributions(nothing, nothing, np.zeros((0, EXPERTS), np.float32))
+    terms = of_each(nothing, nothing, np.zeros((0, EXPERTS), np.float32))
     assert strongest(terms)[0].shape == (0, 2)
+
+
+def test_the_candidate_that_is_meant() -> None:
+    random = np.random.default_rng(1)
+    features, parts = (random.random((2, 4, n), np.float32) for n in (1 + EXPERTS + PLAIN, EXPERTS))
+    weights = random.random((2, 1 + EXPERTS + PLAIN), np.float32)
+    terms = contributions(features, weights, parts, np.array([1, 0, 1], np.int32), np.array([3, 0, 2], np.int32))
+    expected = [features[1, 3] @ weights[1], features[0, 0] @ weights[0], features[1, 2] @ weights[1]]
+    assert terms.sum(axis=1) == pytest.approx(expected, rel=1e-5)
