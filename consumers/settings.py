@@ -252,7 +252,7 @@ class Models(Section):
 
     items: Annotated[int, Field(ge=10, le=10_000_000)] = 100_000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    micro_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
+    micro_batch: Annotated[int, Field(ge=1, le=4_096)] = 128
     training_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     dynamics: bool = False
     demand: bool = False
