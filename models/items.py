@@ -44,7 +44,7 @@ class ItemStatistics:
         self._all = np.zeros(2, np.int64)  # events and returns of all items
 
     def learn(self, events: Events) -> None:
-        """Count each event's item; late events may move its first time back."""
+        """Count each event's item, and whether it was a return; late events may move its first time back."""
         rows = int(events.items.max(initial=-1)) + 1
         self.table, self.pauses = grown(self.table, rows), grown(self.pauses, rows)
         before = events.before

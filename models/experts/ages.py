@@ -5,9 +5,10 @@ News is met within hours, a film for years. With the item's events w, fading wit
 ``score = w / (1 - 2^(-a/h)) * met(a) / chance(a)``
 
 The first factor is its rate: what w would be, had the item been there for ever. The second is how much likelier than
-chance the next item is of that age. Ages fall into bins of half an octave; each event adds one to the bin of its item's
+chance the next item is of that age. Ages fall into bins of half an octave, and stand for the middle of theirs; the
+youngest count as 27 minutes old in the first factor. Each event but an item's first adds one to the bin of its item's
 age, and, as chance, one to that of an item drawn from the pool of those that were met last. An age is the time since
-the item's publication where that is told, else since its first event.
+the item's first event, or since its publication where one is told that is earlier.
 
 Proposed are the best of the leaders, which are chosen from the pool now and then. Log feature:
 ``log(1 + score / mean score of the pool)``, the mean being that of then.
@@ -31,10 +32,11 @@ from stream.snapshots import State, nest, pick
 _HALF_LIFE_MS = 6 * 3_600_000
 _RATE = np.log(2) / _HALF_LIFE_MS
 _LARGEST_EXPONENT = 40.0
-_LEAST_EXPOSURE = 0.05  # of what an item is that was there for ever
+_LEAST_EXPOSURE = 0.05  # reached at 27 minutes
 
 _POOL, _LEADERS = 512, 32
-_STALE, _STALEST = 1_000, 128  # chosen anew after one in so many of the events learned, and after so many at the most
+_STALE, _STALEST = 1_000, 128  # chosen anew after one in so many of the events learned, after so many at the most,
+_STALEST_MS = _HALF_LIFE_MS // 8  # and after that time, in which what is not met falls behind by a twelfth
 
 _YOUNGEST_MS = 450_000
 _BINS = 48  # of half an octave: up to 240 years
@@ -45,10 +47,14 @@ _PRIOR = 3.0  # events that each bin is taken to have had
 _MIDDLE_MS = _YOUNGEST_MS * (np.exp2((np.arange(_BINS) + 0.5) / 2) - 1)
 _EXPOSURE = np.maximum(1 - np.exp(-_RATE * _MIDDLE_MS), _LEAST_EXPOSURE)
 _BEGUN_MS, _WEIGHT = range(2)
-"""Columns of the table: publication or first event; fading events, as a weight that grows with time from the origin."""
+"""Columns of the table: the beginning of an item's age; its events, as weights that grow with time from the origin."""
 
 _NEVER = np.inf
-_UNMET = np.array([_NEVER, 0])
+_UNMET = np.array([_NEVER, 0])  # neither met nor told of
+
+_ORIGIN, _NEWEST, _CHOSEN = range(3)
+"""Times: from when on weights grow; of the newest event; of that when leaders were chosen."""
+
 _LEAST_MEAN, _MOST = 1e-30, 1e30
 
 Doubles = npt.NDArray[np.float64]
@@ -62,7 +68,7 @@ class Ages(Expert):
 
     def __init__(self) -> None:
         self._table = np.zeros((0, 2))  # by item row, see _BEGUN_MS and _WEIGHT
-        self._origin_ms = np.zeros(1, np.int64)
+        self._times_ms = np.zeros(3, np.int64)
         self._ages = np.zeros((2, _BINS))  # events by age; and what chance would have given
         self._pool = Shortlist(_POOL)
         self._leaders = np.full(_LEADERS, -1, np.int32)
@@ -80,20 +86,21 @@ class Ages(Expert):
         self._table = _grown(self._table, int(events.items.max(initial=-1)) + 1)
         moved = _learn(
             events.items, events.weights, events.before.now_ms, self._pool.rows, self._learned,
-            self._table, self._origin_ms, self._ages,
+            self._table, self._times_ms, self._ages,
         )  # fmt: skip
         self._pool.enter(events.items)
         self._learned += len(events)
         self._factors = self._by_age()
-        if moved or self._learned - self._chosen > min(self._learned // _STALE, _STALEST - 1):
-            self._choose(int(events.before.now_ms[-1]))
+        late = self._times_ms[_NEWEST] - self._times_ms[_CHOSEN] > _STALEST_MS
+        if moved or late or self._learned - self._chosen > min(self._learned // _STALE, _STALEST - 1):
+            self._choose()
 
     def stock(self, rows: Rows, items: Sequence[Item]) -> None:
         """See Expert."""
         self._table = _grown(self._table, int(rows.max(initial=-1)) + 1)
         for row, item in zip(rows.tolist(), items, strict=True):
             if item.published_ms is not None:
-                self._table[row, _BEGUN_MS] = item.published_ms
+                self._table[row, _BEGUN_MS] = min(self._table[row, _BEGUN_MS], item.published_ms)
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
@@ -112,7 +119,7 @@ class Ages(Expert):
         rows = int(np.flatnonzero(self._table[:, _BEGUN_MS] != _NEVER).max(initial=-1)) + 1
         return {
             "table": self._table[:rows].copy(),
-            "origin_ms": self._origin_ms.copy(),
+            "times_ms": self._times_ms.copy(),
             "ages": self._ages.copy(),
             "leaders": self._leaders.copy(),
             "mean": np.array([self._mean]),
@@ -123,7 +130,7 @@ class Ages(Expert):
     def restore(self, state: State) -> None:
         """See Expert."""
         self._table = state["table"].astype(np.float64)
-        self._origin_ms = state["origin_ms"].astype(np.int64)
+        self._times_ms = state["times_ms"].astype(np.int64)
         self._ages = state["ages"].astype(np.float64)
         self._leaders = state["leaders"].astype(np.int32)
         self._mean = float(state["mean"][0])
@@ -131,13 +138,14 @@ class Ages(Expert):
         self._factors = self._by_age()
         self._pool.restore(pick("pool", state))
 
-    def _choose(self, now_ms: int) -> None:
+    def _choose(self) -> None:
         """Take the leaders from the pool, and the mean of its scores."""
         pool = self._pool.rows[None]
-        scores = _scores(pool, np.array([now_ms]), self._table, self._factors, 1.0)
+        scores = _scores(pool, self._times_ms[[_NEWEST]], self._table, self._factors, 1.0)
         self._mean = max(float(scores.mean()), _LEAST_MEAN)
         self._leaders[:] = _best(pool, scores, _LEADERS, np.zeros(2, np.int64), np.zeros(0, np.int32))[0]
         self._chosen = self._learned
+        self._times_ms[_CHOSEN] = self._times_ms[_NEWEST]
 
     def _by_age(self) -> Doubles:
         """By what the weight of an item in each bin of age is multiplied."""
@@ -186,18 +194,19 @@ def _bins_of(ages_ms):
 
 
 @kernel
-def _learn(items, event_weights, times_ms, pool, learned, table, origin_ms, ages):
+def _learn(items, event_weights, nows_ms, pool, learned, table, times_ms, ages):
     """Learn N events; say whether all weights were brought to a new origin."""
     fading, moved = 1 - 1 / _LAST, False
     pair_ms = np.zeros(2)
     for n in range(len(items)):
-        item, now_ms = items[n], times_ms[n]
+        item, now_ms = items[n], nows_ms[n]
         if learned + n == 0:
-            origin_ms[0] = now_ms
-        exponent = (now_ms - origin_ms[0]) * _RATE
+            times_ms[:] = now_ms
+        times_ms[_NEWEST] = max(times_ms[_NEWEST], now_ms)
+        exponent = (now_ms - times_ms[_ORIGIN]) * _RATE
         if exponent > _LARGEST_EXPONENT:
             table[:, _WEIGHT] *= np.exp(-exponent)
-            origin_ms[0] = now_ms
+            times_ms[_ORIGIN] = now_ms
             exponent = 0.0
             moved = True
         table[item, _WEIGHT] += event_weights[n] * np.exp(exponent)

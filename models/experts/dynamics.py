@@ -1,8 +1,8 @@
 """How an item is doing: whether it rises, and whether this is its hour of the day.
 
-Everything is read from the item's count series (`models.series`), from the time of its publication, or of its first
-event where none is told, and from the hours at which it was met. With the rate r_h, events in a period averaged over
-the series with a half-life of h periods, and no further back than the period in which the item began:
+Everything is read from the item's count series (`models.series`), from the time of its first event, or of its
+publication where an earlier one is told, and from the hours at which it was met. With the rate r_h, events in a period
+averaged over the series with a half-life of h periods, and no further back than the period in which the item began:
 
 - `rising`: r_1, times the trend ``(r_1 + .5) / (r_8 + .5)``.
 - `by_hour`: r_8, times how much of the item's events fall into these three hours of the day (UTC) against how much of
@@ -78,7 +78,8 @@ class Dynamics(Expert):
         self._first_ms, self._hours = grown(self._first_ms, most, _UNMET), grown(self._hours, most)
         for row, item in zip(rows.tolist(), items, strict=True):
             if item.published_ms is not None:
-                self._first_ms[row] = item.published_ms
+                known = self._first_ms[row] != _UNMET
+                self._first_ms[row] = min(self._first_ms[row], item.published_ms) if known else item.published_ms
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""

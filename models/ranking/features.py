@@ -12,8 +12,8 @@
   seconds since differ from those that are usual, with and without the sign;
 - the item's log lift beside the window's items (`lift`).
 
-Other logarithms are of one plus the number. Numbers are scaled by .2 so that one learning rate fits all; flags stay 0
-or 1.
+Log odds are those of .001 more; other logarithms are of one plus the number. Numbers are scaled by .2 so that one
+learning rate fits all; flags stay 0 or 1.
 """
 
 import numpy as np
@@ -36,7 +36,6 @@ TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _IT
 
 _LOGS = 4  # of the item's numbers
 _LEAST_ODDS = 1e-3  # of returns
-_LEAST_STAYED = 1e-2  # events that are no returns
 _LOG_LEAST_ODDS = np.float32(np.log(_LEAST_ODDS))
 _FARTHEST = np.float32(6)  # from the usual pause, in logarithms
 _RARE = np.float32(np.log1p(2.5))  # of counts up to 2 the logarithm is less
@@ -121,7 +120,7 @@ def _numbers_of(items, size, now_ms, table, prior_returns, prior_events, numbers
             numbers[c, 1] = max(now_ms - table[item, FIRST_MS], 0) / 3.6e6
             numbers[c, 2] = max(now_ms - table[item, LAST_MS], 0) / 6e4
         numbers[c, 3] = met
-        numbers[c, 4] = returned / (max(prior_events + met - returned, _LEAST_STAYED) * _LEAST_ODDS)
+        numbers[c, 4] = returned / ((prior_events + met - returned) * _LEAST_ODDS)
 
 
 @kernel

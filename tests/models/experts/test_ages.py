@@ -4,7 +4,7 @@ import pytest
 from models.experts.ages import Ages
 from stream.events import Item
 from tests.models.checks import CHECKS, Check, bytes_of, name_of
-from tests.models.tiny import DAY_S, HOUR_S, MONDAY_S, log_features, query, teach
+from tests.models.tiny import DAY_S, HOUR_S, MONDAY_S, each, log_features, query, teach
 
 MINUTE_S = 60
 
@@ -69,21 +69,85 @@ def test_an_age_begins_with_the_publication_where_that_is_told() -> None:
     teach(expert, [(0, 1, 0), (0, 2, 0)])
     assert expert.state()["table"][1:, 0].tolist() == [MONDAY_S * 1000, hour_ago]
     assert scores(expert, 0, 3)[1] > scores(expert, 0, 3)[2] > 0
+    first = expert.state()["table"].tobytes()
+    late = Item(item_id="y", available=True, published_ms=MONDAY_S * 1000 + 1)
+    expert.stock(np.array([1], np.int32), [late])
+    assert expert.state()["table"].tobytes() == first, "met before it was published: it is as old as its first event"
     expert.forget_items(np.array([False, True, True]))
     teach(expert, [(0, 2, 60)])
     assert expert.state()["table"][2, 0] == (MONDAY_S + 60) * 1000
 
 
-def test_after_a_silence_only_what_is_met_now_counts() -> None:
+def leaders(expert: Ages) -> list[int]:
+    return [row for row in expert.state()["leaders"].tolist() if row >= 0]
+
+
+@pytest.mark.parametrize(("days", "left"), [(15, 2.0**-60), (10 * 365, 0)])
+def test_after_a_silence_only_what_is_met_now_counts(days: int, left: float) -> None:
     expert = Ages()
-    teach(expert, [(0, n % 2, n) for n in range(8)])
-    assert expert.state()["leaders"][:3].tolist() == [1, 0, -1]
-    later = 10 * 365 * DAY_S
-    teach(expert, [(0, 2, later)])
-    assert expert.state()["leaders"][0] == 2
-    silent = scores(expert, later, 3)
-    assert np.isfinite(silent).all()
-    assert silent[2] > 0 == silent[0]
+    teach(expert, [(0, n % 2, 0) for n in range(8)])
+    assert leaders(expert) == [0, 1]
+    teach(expert, [(0, 2, days * DAY_S)])
+    weights = expert.state()["table"][:, 1]
+    assert weights.tolist() == pytest.approx([4 * left, 4 * left, 1], rel=1e-9)
+    assert leaders(expert)[0] == 2
+    found = scores(expert, days * DAY_S, 3)
+    assert np.isfinite(found).all()
+    assert found[2] > 1 > found[0]
+
+
+def of_a_long_stream() -> Ages:
+    """Return one that has learned so much that its leaders, the items 0 and 1, are rarely chosen anew."""
+    expert = Ages()
+    teach(expert, [(0, n % 2, 0) for n in range(8)])
+    state = expert.state()
+    state["learned"][:] = 200_000
+    expert.restore(state)
+    return expert
+
+
+def test_leaders_of_a_long_stream_are_chosen_after_128_events() -> None:
+    expert, restored = of_a_long_stream(), of_a_long_stream()
+    teach(expert, [(0, 2, 10)] * 127)
+    assert leaders(expert) == [0, 1]
+    restored.restore(expert.state())
+    for one in (expert, restored):
+        teach(one, [(0, 2, 10)])
+        assert leaders(one) == [2, 0, 1]
+
+
+def test_leaders_of_a_long_stream_are_chosen_after_three_quarters_of_an_hour() -> None:
+    expert = of_a_long_stream()
+    teach(expert, [(0, 2, 45 * MINUTE_S)])
+    assert leaders(expert) == [0, 1]
+    teach(expert, [(0, 2, 45 * MINUTE_S + 1)])
+    assert sorted(leaders(expert)) == [0, 1, 2]
+
+
+def test_what_comes_late_does_not_turn_back_the_time() -> None:
+    on_time, late = Ages(), Ages()
+    stream = [(0, n // 4, n * HOUR_S // 4) for n in range(200)]
+    teach(on_time, stream)
+    teach(late, [*stream, (0, 0, 0)])
+    now_s = 50 * HOUR_S
+    assert leaders(late) == leaders(on_time)
+    assert scores(late, now_s, 50)[40:] == pytest.approx(scores(on_time, now_s, 50)[40:], rel=0.01)
+
+
+def test_events_weigh_as_they_are_told_to() -> None:
+    expert = Ages()
+    for events in [*each([(0, 0, 0)], weight=3), *each([(0, 1, 0)])]:
+        expert.learn(events)
+    assert expert.state()["table"][:, 1].tolist() == [3, 1]
+    assert leaders(expert) == [0, 1]
+
+
+def test_forgotten_leaders_lead_no_more() -> None:
+    expert = Ages()
+    teach(expert, [(0, n % 3, n) for n in range(9)])
+    expert.forget_items(np.array([True, False, True]))
+    assert leaders(expert) == [1]
+    assert expert.read(query([], now_s=9)).propose()[0, 0, :2].tolist() == [1, -1]
 
 
 def test_bytes_of_an_item() -> None:

@@ -52,6 +52,8 @@ def test_an_item_begins_with_its_publication_where_that_is_told() -> None:
     # The event that is asked about is the only one; of the long rate it leaves the more, the shorter the past.
     found = log_features(expert.read(query([], now_s=HOUR_S // 2)), expert.columns, "by_hour", items=3)[0]
     assert found[1] > found[2] > found[0] == 0
+    expert.stock(np.array([1], np.int32), [published(-1)])
+    assert expert.state()["first_ms"][1] == MONDAY_S * 1000, "what was met before it was published began then"
     expert.forget_items(np.array([False, True, True]))
     teach(expert, [(0, 1, 60), (0, 2, 60)])
     assert expert.state()["first_ms"][1] == expert.state()["first_ms"][2] == (MONDAY_S + 60) * 1000
