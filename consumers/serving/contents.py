@@ -3,6 +3,7 @@
 import msgspec
 import numpy as np
 
+from models.items import COUNT
 from stream.snapshots import State
 
 
@@ -23,7 +24,7 @@ def contents(state: State) -> Contents:
 
 
 def _coverage(state: State) -> float:
-    met = state["recommender.items.counts"].astype(np.int64) > 0
+    met = state["recommender.items.table"][:, COUNT].astype(np.int64) > 0
     listed = np.zeros(len(met), np.bool_)
     rows = state["published.items"].astype(np.int64)
     listed[rows[(rows >= 0) & (rows < len(met))]] = True

@@ -16,7 +16,7 @@ def test_bytes_are_added_up_by_table() -> None:
 
 def test_coverage_is_the_share_of_known_items_in_a_list_that_is_out() -> None:
     state: State = {
-        "recommender.items.counts": np.array([3, 1, 0, 2, 9]),
+        "recommender.items.table": np.array([[3.0], [1], [0], [2], [9]]) * [1, 0, 0, 0],
         "published.items": np.array([[0, 3, -1], [3, 2, -1]], np.int32),
     }
     assert contents(state).coverage == 0.5
