@@ -49,7 +49,7 @@ _EXPOSURE = np.maximum(1 - np.exp(-_RATE * _MIDDLE_MS), _LEAST_EXPOSURE)
 _BEGUN_MS, _WEIGHT = range(2)
 """Columns of the table: the beginning of an item's age; its events, as weights that grow with time from the origin."""
 
-_NEVER = np.inf
+_NEVER = 2.0**62  # milliseconds; finite, as all that is kept
 _UNMET = np.array([_NEVER, 0])  # neither met nor told of
 
 _ORIGIN, _NEWEST, _CHOSEN = range(3)

@@ -30,7 +30,7 @@ def known(pipeline: Pipeline) -> Facts:
         "published": by_id(state["published.times_ms"], users, -1),
         "lists": _sets(state["published.items"], users, items),
         "statistics": [by_id(experts[f"items.{name}"], items) for name in ("table", "pauses")],
-        "ages": by_id(experts["ages.table"], items, [np.inf, 0]),
+        "ages": by_id(experts["ages.table"], items, [2.0**62, 0]),
         "leaders by age": {items[item] for item in experts["ages.leaders"].tolist() if item >= 0},
         "neighbours": _neighbours(pick("cooccurrence", experts), items),
         "norms": by_id(experts["cooccurrence.norms"], items),
