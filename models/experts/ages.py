@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.elementary import log1p_all
-from models.experts.shortlist import Shortlist
-from models.tables import dead_rows, grown, mixed, rise
+from models.experts.shortlist import Shortlist, best_listed
+from models.tables import dead_rows, grown, mixed
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
@@ -58,6 +58,7 @@ _ORIGIN, _NEWEST, _CHOSEN = range(3)
 _LEAST_MEAN, _MOST = 1e-30, 1e30
 
 Doubles = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 
 class Ages(Expert):
@@ -78,8 +79,8 @@ class Ages(Expert):
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
-        proposals = self.columns[0].proposals
-        return _Scores(proposals, queries, self._table, self._factors, self._mean, self._leaders)
+        leaders = self._leaders[self._leaders >= 0]
+        return _Scores(self.columns[0].proposals, queries, self._table, self._factors, self._mean, leaders)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
@@ -140,10 +141,10 @@ class Ages(Expert):
 
     def _choose(self) -> None:
         """Take the leaders from the pool, and the mean of its scores."""
-        pool = self._pool.rows[None]
-        scores = _scores(pool, self._times_ms[[_NEWEST]], self._table, self._factors, 1.0)
+        pool = self._pool.rows
+        scores = _scores(pool[None], self._times_ms[[_NEWEST]], self._table, self._factors, 1.0)
         self._mean = max(float(scores.mean()), _LEAST_MEAN)
-        self._leaders[:] = _best(pool, scores, _LEADERS, np.zeros(2, np.int64), np.zeros(0, np.int32))[0]
+        self._leaders[:] = _best_of(pool, scores, _LEADERS, np.zeros(2, np.int64), np.zeros(0, np.int32))[0, 0]
         self._chosen = self._learned
         self._times_ms[_CHOSEN] = self._times_ms[_NEWEST]
 
@@ -160,13 +161,12 @@ class _Scores(Reading):
     ) -> None:
         self._proposals, self._queries = proposals, queries
         self._table, self._factors, self._mean = table, factors, mean
-        self._leaders = np.tile(leaders, (len(queries), 1))
+        self._leaders = leaders
 
     def propose(self) -> Rows:
         queries = self._queries
-        scores = self._of(self._leaders)
-        best: Rows = _best(self._leaders, scores, self._proposals, queries.starts, queries.excluded)
-        return best[:, None]
+        scores = self._of(np.tile(self._leaders, (len(queries), 1)))
+        return _best_of(self._leaders, scores, self._proposals, queries.starts, queries.excluded)
 
     def score(self, candidates: Rows) -> Floats:
         features = self._of(candidates)
@@ -176,6 +176,11 @@ class _Scores(Reading):
     def _of(self, rows: Rows) -> Floats:
         scores: Floats = _scores(rows, self._queries.windows.now_ms, self._table, self._factors, self._mean)
         return scores
+
+
+def _best_of(rows: Rows, scores: Floats, most: int, starts: Places, excluded: Rows) -> Rows:
+    best: Rows = best_listed(rows, scores[:, :, None], np.array([most], np.int64), starts, excluded)
+    return best
 
 
 def _grown(table: Doubles, rows: int) -> Doubles:
@@ -238,25 +243,3 @@ def _scores(rows, nows_ms, table, factors, mean):
             if 0 <= item < len(table):
                 scores[b, c] = min(table[item, _WEIGHT] * factors[bins[c]] / mean, _MOST)
     return scores
-
-
-@kernel
-def _best(rows, scores, most, starts, excluded):
-    """Rows (B, most) of the largest scores above 0, ties in order, -1 behind the last."""
-    queries = len(rows)
-    best = np.full((queries, most), -1, np.int32)
-    values = np.zeros(most, np.float32)
-    barred = np.empty(max(rows.max(), 0) + 1 if rows.size else 0, np.int64)  # never filled, as in popularity
-    for b in range(queries):
-        values[:] = 0
-        for n in range(starts[b], starts[b + 1]):
-            if excluded[n] < len(barred):
-                barred[excluded[n]] = n
-        for c in range(rows.shape[1]):
-            item, value = rows[b, c], scores[b, c]
-            if item < 0 or value <= values[most - 1]:
-                continue
-            n = barred[item]
-            if not (starts[b] <= n < starts[b + 1] and excluded[n] == item):
-                rise(best[b], values, most - 1, item, value)
-    return best

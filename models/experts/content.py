@@ -21,7 +21,7 @@ import numpy as np
 
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.catalogue import Catalogue
-from models.tables import rise
+from models.experts.shortlist import best_listed
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -85,8 +85,8 @@ class _Likeness(Reading):
         queries, fresh = self._queries, np.sort(self._catalogue.fresh)
         limits = np.array([column.proposals for column in Content.columns], np.int64)
         scores = self._cosines(np.tile(fresh, (len(queries), 1)))
-        published_ms, now_ms = self._catalogue.published_ms, queries.windows.now_ms
-        best: Rows = _best(fresh, scores, limits, published_ms, now_ms, queries.starts, queries.excluded)
+        scores[self._catalogue.published_ms[fresh] > queries.windows.now_ms[:, None]] = 0  # not out yet
+        best: Rows = best_listed(fresh, scores, limits, queries.starts, queries.excluded)
         return best
 
     def score(self, candidates: Rows) -> Floats:
@@ -198,31 +198,6 @@ def _set_direction(items, vectors, direction):
         most = max(most, abs(mean[d]))
     for d in range(len(mean)):
         direction[d] = np.int32(np.rint(mean[d] / most * 127)) if most > 1e-9 else 0
-
-
-@kernel
-def _best(rows, scores, limits, published_ms, now_ms, starts, excluded):
-    """Of `rows` those of the largest scores (B, n, E) that are out by now, ties to the lowest row: (B, E, P)."""
-    queries, columns, most = len(now_ms), len(limits), limits.max()
-    best = np.full((queries, columns, most), -1, np.int32)
-    values = np.zeros((columns, most), np.float32)
-    barred = np.empty(len(published_ms), np.int64)  # never filled, as in popularity
-    for b in range(queries):
-        values[:] = 0
-        for n in range(starts[b], starts[b + 1]):
-            if excluded[n] < len(barred):
-                barred[excluded[n]] = n
-        for n in range(len(rows)):
-            note = barred[rows[n]]
-            excludes = starts[b] <= note < starts[b + 1] and excluded[note] == rows[n]
-            if excludes or published_ms[rows[n]] > now_ms[b]:
-                continue
-            for e in range(columns):
-                last = limits[e] - 1
-                if scores[b, n, e] <= values[e, last]:
-                    continue
-                rise(best[b, e], values[e], last, rows[n], scores[b, n, e])
-    return best
 
 
 @kernel

@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.elementary import log1p_all
-from models.experts.shortlist import Shortlist
+from models.experts.shortlist import Shortlist, best_listed
 from models.series import LENGTH, CountSeries
-from models.tables import dead_rows, grown, rise
+from models.tables import dead_rows, grown
 from stream.events import Item
 from stream.kernels import kernel
 from stream.snapshots import State, nest, pick
@@ -125,14 +125,15 @@ _Tables = tuple[npt.NDArray[np.uint16], Times, int, Times, npt.NDArray[np.uint8]
 class _Values(Reading):
     def __init__(self, columns: tuple[Column, ...], queries: Queries, tables: _Tables, pool: Rows) -> None:
         self._columns, self._queries, self._tables = columns, queries, tables
-        self._pool = np.tile(pool, (len(queries), 1))
-        self._scores: Floats = _score(self._pool, queries.windows.now_ms, *tables)  # (B, S, E)
+        self._pool = pool
+        everywhere = np.tile(pool, (len(queries), 1))
+        self._scores: Floats = _score(everywhere, queries.windows.now_ms, *tables)  # (B, S, E)
         means = self._scores.mean(axis=1) if len(pool) else np.ones((len(queries), len(columns)), np.float32)
         self._means = np.maximum(means, np.float32(1e-9))
 
     def propose(self) -> Rows:
         limits = np.array([column.proposals for column in self._columns], np.int64)
-        best: Rows = _best(self._pool, self._scores, limits, self._queries.starts, self._queries.excluded)
+        best: Rows = best_listed(self._pool, self._scores, limits, self._queries.starts, self._queries.excluded)
         return best
 
     def score(self, candidates: Rows) -> Floats:
@@ -194,28 +195,3 @@ def _score(rows, nows_ms, counts, periods, period_ms, first_ms, hours, all_hours
             row[_RISING] = short * (short + _STEADY) / (long + _STEADY)
             row[_BY_HOUR] = long * hour
     return scores
-
-
-@kernel
-def _best(pool, scores, limits, starts, excluded):
-    """Items of the largest scores of each column, ties in the order of the pool: (B, E, P)."""
-    queries, columns = len(pool), len(limits)
-    best = np.full((queries, columns, limits.max()), -1, np.int32)
-    values = np.zeros((columns, limits.max()), np.float32)
-    barred = np.empty(pool.max() + 1 if pool.size else 0, np.int64)  # never filled, as in popularity
-    for b in range(queries):
-        values[:] = 0
-        for n in range(starts[b], starts[b + 1]):
-            if excluded[n] < len(barred):
-                barred[excluded[n]] = n
-        for c in range(pool.shape[1]):
-            item = pool[b, c]
-            n = barred[item]
-            if starts[b] <= n < starts[b + 1] and excluded[n] == item:
-                continue
-            for e in range(columns):
-                value, last = scores[b, c, e], limits[e] - 1
-                if value <= values[e, last]:
-                    continue
-                rise(best[b, e], values[e], last, item, value)
-    return best

@@ -10,7 +10,7 @@ Memory: 4 bytes a place and 1 byte an item.
 import numpy as np
 
 from models.base import Mask, Rows
-from models.tables import dead_rows, grown
+from models.tables import dead_rows, grown, rise
 from stream.kernels import kernel
 from stream.snapshots import State
 
@@ -65,3 +65,29 @@ def _enter(items, ring, place, listed):
         listed[item] = True
         place = (place + 1) % len(ring)
     return place
+
+
+@kernel
+def best_listed(items, scores, limits, starts, excluded):
+    """Of n `items` those of the largest scores (B, n, E) above 0, ties in their order: (B, E, P), P the largest limit.
+
+    Column e has ``limits[e]`` at most; what must not be offered to query b is ``excluded[starts[b] : starts[b + 1]]``.
+    """
+    queries, columns = len(scores), len(limits)
+    best = np.full((queries, columns, limits.max()), -1, np.int32)
+    values = np.zeros((columns, limits.max()), np.float32)
+    barred = np.empty(items.max() + 1 if len(items) else 0, np.int64)  # never filled, as in popularity
+    for b in range(queries):
+        values[:] = 0
+        for n in range(starts[b], starts[b + 1]):
+            if excluded[n] < len(barred):
+                barred[excluded[n]] = n
+        for c in range(len(items)):
+            n = barred[items[c]]
+            if starts[b] <= n < starts[b + 1] and excluded[n] == items[c]:
+                continue
+            for e in range(columns):
+                value, last = scores[b, c, e], limits[e] - 1
+                if value > values[e, last]:
+                    rise(best[b, e], values[e], last, items[c], value)
+    return best
