@@ -31,11 +31,12 @@ mutants: $(READY)
 
 $(READY): requirements.txt requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "springtide needs Python >= 3.11: set PYTHON=/path/to/python3.11")'
-	@echo "Setting up .venv: this takes a minute or two the first time."
+	@echo "Setting up .venv: this takes some minutes the first time, one of them for compiling."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-uv.txt requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m consumers.serving.rehearsal
 	@touch $@
 
 # make bench OUT=bench.json [FILE=events.csv.gz]

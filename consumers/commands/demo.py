@@ -57,7 +57,7 @@ def demo(file: EventFile | None, *, events: int, rate: float | None, seed: int, 
                 settings = _settings(folder, broker.bootstrap)
                 ensure_topics(settings.kafka.connection(), settings.topics())
                 console.print(f"Apache Kafka listens at {broker.bootstrap}; {name}.", highlight=False, soft_wrap=True)
-                starting = "Starting the recommender; its first start on a machine compiles for some minutes"
+                starting = "Starting the recommender; where nothing is compiled yet, this takes some minutes"
                 if not console.is_terminal:  # which would show the status
                     console.print(f"{starting}.", soft_wrap=True)
                 with console.status(starting):

@@ -7,6 +7,7 @@ holds the lease must not be silent for so long, so a pipeline that nobody keeps 
 from itertools import product
 
 from consumers.pipeline import Decisions, Pipeline
+from consumers.settings import Settings
 from stream.events import Decoded, Interaction
 from stream.log import Record
 
@@ -28,3 +29,7 @@ def _event(offset: int, item: int, user: int) -> Decoded:
     name = f"rehearsal-{offset}"
     record = Record("rehearsal", 0, offset, time_ms, None, None)
     return Decoded(record, (Interaction(name, f"user-{user}", f"item-{item}", time_ms),), None, time_ms)
+
+
+if __name__ == "__main__":  # a setup compiles here what the first start would wait for
+    rehearse(Pipeline(Settings()))

@@ -47,6 +47,7 @@ class Server:
         self._log = folder / "prometheus.log"
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
+        self._moment: float | None = None
         self._command = (
             program,
             f"--config.file={self._config}",
@@ -65,9 +66,14 @@ class Server:
     ) -> None:
         self._process.stop(_STOP_WITHIN_S)
 
+    def stop_the_clock(self) -> None:
+        """Answer every later query as of now, however long a test takes to ask it."""
+        self._moment = time.time()
+
     def query(self, expression: str) -> list[Any]:
         """Return what an instant query finds: series with a value each."""
-        answer = self._get("/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+        asked = {"query": expression} if self._moment is None else {"query": expression, "time": str(self._moment)}
+        answer = self._get("/api/v1/query?" + urllib.parse.urlencode(asked))
         found = answer["data"]
         return [found["result"]] if found["resultType"] == "scalar" else list(found["result"])
 
