@@ -91,7 +91,7 @@ class ReplayBuffer:
         rows, width = self._capacity, self._width
         self._examples = Examples(
             Inputs(
-                np.full((rows, width), -1, np.int32),
+                np.zeros((rows, width), np.int32),
                 np.zeros((rows, width), np.uint8),
                 np.zeros((rows, width), np.uint8),
                 np.zeros(rows, np.uint8),

@@ -1,8 +1,10 @@
 """Item vectors that are trained row by row.
 
 A catalogue may have many more rows than an update has reasons to touch. So gradients come for a set of rows, and Adam
-moves only those; its moments, and their bias correction, belong to the row. A row is *known* from its first update on;
-all others are zero.
+moves only those; its moments, their bias correction and its learning rate belong to the row. The rate after n updates
+is ``rate / sqrt(1 + n / 300)``, a tenth of `rate` at the least: a new item finds its place soon, a well-known one is not
+thrown about by each event, and still follows when what it means changes. A row is *known* from its first update on; all
+others are zero.
 
 Bytes: 12 D + 4 for each item row.
 """
@@ -19,6 +21,8 @@ from stream.kernels import kernel
 from stream.snapshots import State
 
 _NEW_FAST, _NEW_SLOW, _LITTLE = np.float32(1 - FAST), np.float32(1 - SLOW), np.float32(EPSILON)
+_SETTLES = 300  # updates
+_LEAST_RATE = 0.1  # part of the first
 _NAMES = ("vectors", "first_moments", "second_moments")
 
 
@@ -30,13 +34,11 @@ class ItemVectors:
     width
         D.
     rate
-        Learning rate of Adam.
-    settled_rate
-        The same for rows that have had `MANY` updates, as those have that begin with a history.
+        Learning rate of Adam for a new row.
     """
 
-    def __init__(self, width: int, rate: float, settled_rate: float | None = None) -> None:
-        self._rates = (rate, rate if settled_rate is None else settled_rate)
+    def __init__(self, width: int, rate: float) -> None:
+        self._rate = rate
         self._updates = np.zeros(1, np.int32)
         self._known = np.zeros(1, np.bool_)
         self._tables = tuple(torch.zeros(1, width) for _ in _NAMES)
@@ -76,7 +78,7 @@ class ItemVectors:
         self._updates[rows] += 1
         self._known[rows] = True
         tables = (table.numpy() for table in self._tables)
-        _step(rows, vectors.numpy(), gradients.numpy(), self._updates, *tables, *self._rates)
+        _step(rows, vectors.numpy(), gradients.numpy(), self._updates, *tables, self._rate)
 
     def forget(self, dead: Mask) -> None:
         """Reset the rows marked in `dead`; rows beyond its end live on."""
@@ -105,11 +107,11 @@ class ItemVectors:
 
 
 @kernel
-def _step(rows, starts, gradients, updates, vectors, first, second, rate, settled_rate):
+def _step(rows, starts, gradients, updates, vectors, first, second, rate):
     """`adam.adam_step` for some rows of three tables: in one pass, where whole tensors need ten."""
     for n in range(len(rows)):
         row = rows[n]
-        own_rate = rate if updates[row] <= MANY else settled_rate
+        own_rate = rate * max(_LEAST_RATE, 1 / np.sqrt(1 + updates[row] / _SETTLES))
         fast = np.float32(own_rate / (1 - FAST ** updates[row]))
         slow = np.float32(1 / (1 - SLOW ** updates[row]))
         for d in range(vectors.shape[1]):

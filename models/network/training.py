@@ -68,12 +68,12 @@ class TrainingConfig:
     """How the network is trained."""
 
     batch: int = 32  # live examples of an update; as many old ones are added
-    replay_capacity: int = 20_000  # examples
+    replay_capacity: int = 200_000  # examples
     softmax_rows: int = 4_096  # catalogues up to this size are never sampled
     scored: int = 4_096  # items scored for every list, beside its candidates
     vector_rate: float = 0.01
     network_rate: float = 0.001
-    tuning: float = 0.2  # share of these rates for what begins with a checkpoint
+    tuning: float = 0.2  # share of that for what begins with a checkpoint
     largest_gradient: float = 1.0  # norm of all gradients of an update together
 
 
@@ -121,7 +121,7 @@ class SequenceExpert(Expert):
         self._weights = parameters_to_vector(self._parameters).detach()
         vector_to_parameters(self._weights, self._parameters)  # from now on the parameters are parts of this vector
         self._moments = (torch.zeros_like(self._weights), torch.zeros_like(self._weights))
-        self._items = ItemVectors(self._network.width, self._training.vector_rate, self._training.vector_rate * share)
+        self._items = ItemVectors(self._network.width, self._training.vector_rate)
         self._replay = ReplayBuffer(self._training.replay_capacity, self._network.window)
         self._shortlist = Shortlist(self._training.scored)
         self._foreseen: _Foreseen | None = None

@@ -126,9 +126,8 @@ def test_what_history_taught_is_there_before_the_first_event() -> None:
         former.learn(events)
     queries = seen.queries()
     assert expert.updates == 0
-    assert np.array_equal(
-        expert.read(queries).score(all_items(queries)), former.read(queries).score(all_items(queries))
-    )
+    scores, expected = (one.read(queries).score(all_items(queries)) for one in (expert, former))
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)  # their sums run over the items in another order
     assert set(expert.read(queries).propose().ravel()) >= set(range(10))
 
 
