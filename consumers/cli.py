@@ -203,6 +203,10 @@ def backtest(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Measure the lists without each family of experts: what it is worth.")
     ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="As --ablate, but this family alone, such as sequence.", show_default=False),
+    ] = None,
     update_every: Annotated[
         str | None,
         typer.Option(help="Learn late: when event time passes a multiple of this, such as 1d.", show_default=False),
@@ -233,7 +237,8 @@ def backtest(
     from consumers.measuring.variants import Variant, update_period
 
     late = None if update_every is None else update_period(update_every)
-    variant = Variant(late, freeze_after, ablate, freeze_network)
+    left_out = tuple(without or ())
+    variant = Variant(late, freeze_after, ablate or bool(left_out), left_out, freeze_network)
     plan = Plan(batch, variant, floors, seeds, items, json, plot, report)
     events = EventFile(file, parse_columns(columns), limit)
     settings = _settings(config, preset).with_overrides(

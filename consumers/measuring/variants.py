@@ -37,6 +37,8 @@ class Variant:
         Learn nothing more after this share of the stream's events.
     ablate
         Measure with it the lists without each of `ablations`.
+    without
+        Of these only the named ones, where any is.
     freeze_network
         Let the network learn nothing, and all else go on.
     """
@@ -44,6 +46,7 @@ class Variant:
     update_every: Duration | None = None
     freeze_after: float | None = None
     ablate: bool = False
+    without: tuple[str, ...] = ()
     freeze_network: bool = False
 
     def __post_init__(self) -> None:
@@ -75,9 +78,18 @@ class Variant:
         if self.freeze_after is not None:
             return FrozenRecommender(members, int(events * self.freeze_after))
         if self.ablate:
-            lacks = {name: Lack(columns(name, members), _silent(name)) for name in ablations(settings)}
+            names = self._left_out(settings)
+            lacks = {name: Lack(columns(name, members), _silent(name)) for name in names}
             return AblatedRecommender(members, lacks)
         return Recommender(members)
+
+    def _left_out(self, settings: Settings) -> tuple[str, ...]:
+        there = ablations(settings)
+        for name in self.without:
+            if name not in there:
+                message = f"--without {name}: nothing of that name is there; there are {', '.join(there)}."
+                raise SettingsError(message)
+        return tuple(name for name in there if name in self.without) if self.without else there
 
     def periods(self, decoded: Iterable[Decoded]) -> Iterator[Iterator[Decoded]]:
         """Cut a stream where learning catches up; it is one piece where learning is never late."""

@@ -1,10 +1,10 @@
 """Item vectors that are trained row by row.
 
 A catalogue may have many more rows than an update has reasons to touch. So gradients come for a set of rows, and Adam
-moves only those; its moments, their bias correction and its learning rate belong to the row. The rate after n updates
-is ``rate / sqrt(1 + n / 300)``, a tenth of `rate` at the least: a new item finds its place soon, a well-known one is not
-thrown about by each event, and still follows when what it means changes. A row is *known* from its first update on; all
-others are zero.
+moves only those; its moments, their bias correction and its learning rate belong to the row. After n updates the rate
+is ``rate / sqrt(1 + n / 300)``, and never less than a tenth of `rate`: a new item finds its place soon, a well-known
+one is not thrown about by each event, and still follows when what it means changes. A row is *known* from its first
+update on; all others are zero.
 
 Bytes: 12 D + 4 for each item row.
 """
