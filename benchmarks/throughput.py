@@ -27,6 +27,7 @@ from stream.topics import ensure_topics
 _OLD_MS = 4 * 3_600_000
 _MAX_AGE = Duration.parse("1h")
 _SAMPLES = 2_000
+_LOOK_S = 0.05
 _PACED_ROUNDS = 2
 _STAGES = ("poll", "decode", "merge", "recommend", "learn", "commit", "snapshot")
 
@@ -137,7 +138,7 @@ def _waits(
     for number in range(_PACED_ROUNDS):
         count = int(rate * plan.paced_s)
         batches = messages.batches_of(first := plan.events + number * count, first + count)
-        before = (child.figures() or Figures()).tested()
+        before = _all_learned(child)
         sent, lists = paced(connection, settings.input.topic, settings.publish.topic, batches, rate)
         fresh = freshness(sorted(stamp_ms for _, stamp_ms in sent), before, learned_by(lists))
         copied = paced(connection, loop.source, loop.target, batches, rate)
@@ -145,6 +146,16 @@ def _waits(
             for q in (0.5, 0.99):
                 found.setdefault(f"{name}_p{q * 100:.0f}_s", []).append(quantile(waits, q))
     return {name: Rounds.of(values) for name, values in found.items()}
+
+
+def _all_learned(child: Child) -> int:
+    """Wait until everything that was answered is learned, which goes on after the commit; how much that is."""
+    while True:
+        child.check()
+        figures = child.figures() or Figures()
+        if figures.tested() >= figures.total("events_total", outcome="accepted"):
+            return figures.tested()
+        time.sleep(_LOOK_S)
 
 
 def _rate(feed: Feed, topic: str, group: str, chunk: list[tuple[bytes, bytes]]) -> float:
