@@ -237,8 +237,7 @@ def backtest(
     from consumers.measuring.variants import Variant, update_period
 
     late = None if update_every is None else update_period(update_every)
-    left_out = tuple(without or ())
-    variant = Variant(late, freeze_after, ablate or bool(left_out), left_out, freeze_network)
+    variant = Variant(late, freeze_after, ablate, tuple(without or ()), freeze_network)
     plan = Plan(batch, variant, floors, seeds, items, json, plot, report)
     events = EventFile(file, parse_columns(columns), limit)
     settings = _settings(config, preset).with_overrides(

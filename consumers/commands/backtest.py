@@ -93,7 +93,7 @@ def measure(settings: Settings, events: EventFile, plan: Plan, console: Console)
         with writing(plan.report_path, "--report"):
             report.write(result, events.path.name, plan.report_path)
     console.print(scorer_table(result), part_table(result), sep="\n\n")
-    if plan.variant.ablate:
+    if plan.variant.ablates:
         console.print("", ablation_table(result), sep="\n")
     for sentence in ("", *sentences(result)):
         console.print(sentence, markup=False, highlight=False)
@@ -135,7 +135,7 @@ def _figures(
         others = [settings.with_overrides(seed=other) for other in seeds[1:]]
         runs = [result, *(worth(run(f"Seed {other.models.seed}", other)) for other in others)]
         result["seeds"] = {"seeds": list(seeds), "scorers": spread([dict(scorers(one)) for one in runs])}
-        if plan.variant.ablate:
+        if plan.variant.ablates:
             result["seeds"]["changes"] = spread_of_changes([one["ablation"] for one in runs])
     update_every = plan.variant.update_every
     return result | {

@@ -38,7 +38,7 @@ class Variant:
     ablate
         Measure with it the lists without each of `ablations`.
     without
-        Of these only the named ones, where any is.
+        The same, but only for the named ones.
     freeze_network
         Let the network learn nothing, and all else go on.
     """
@@ -49,11 +49,16 @@ class Variant:
     without: tuple[str, ...] = ()
     freeze_network: bool = False
 
+    @property
+    def ablates(self) -> bool:
+        """Whether lists are measured that lack something."""
+        return self.ablate or bool(self.without)
+
     def __post_init__(self) -> None:
         if self.update_every is not None and self.freeze_after is not None:
             message = "--update-every and --freeze-after are two ways of learning late: give one of them."
             raise SettingsError(message)
-        if self.ablate and (self.update_every is not None or self.freeze_after is not None):
+        if self.ablates and (self.update_every is not None or self.freeze_after is not None):
             message = "--ablate is for what learns at once: leave out --update-every and --freeze-after."
             raise SettingsError(message)
         if self.update_every == 0:
@@ -77,7 +82,7 @@ class Variant:
             return DeferredRecommender(members, windows)
         if self.freeze_after is not None:
             return FrozenRecommender(members, int(events * self.freeze_after))
-        if self.ablate:
+        if self.ablates:
             names = self._left_out(settings)
             lacks = {name: Lack(columns(name, members), _silent(name)) for name in names}
             return AblatedRecommender(members, lacks)

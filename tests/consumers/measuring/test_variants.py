@@ -39,10 +39,10 @@ def test_everything_can_be_left_out_that_is_there() -> None:
 
 
 def test_only_what_is_named_is_left_out_where_something_is() -> None:
-    some = Variant(ablate=True, without=("popularity", "bursts")).recommender(settings(), 10)
+    some = Variant(without=("popularity", "bursts")).recommender(settings(), 10)
     assert [name for name in some.scorers if name.startswith("without ")] == ["without bursts", "without popularity"]
     with pytest.raises(SettingsError, match=r"^--without nothing: .*there are transitions, .*\.$"):
-        Variant(ablate=True, without=("nothing",)).recommender(settings(), 10)
+        Variant(without=("nothing",)).recommender(settings(), 10)
 
 
 def test_a_family_asked_for_is_there_and_can_be_left_out() -> None:
