@@ -74,10 +74,13 @@ def compare(task: Task[P], begin: Path | None = None, went_on: Callable[[int], N
     Raises
     ------
     SnapshotError
-        When there are not two snapshots to compare.
+        When there are not two snapshots to compare, or `begin` is none.
     RecoveryError
         When the way between them cannot be followed any more.
     """
+    if begin is not None and begin.absolute() not in snapshots.candidates(begin.absolute().parent):
+        message = f"{begin} is no snapshot: name one of those in {task.snapshots}."
+        raise SnapshotError(message)
     paths = [path for path in reversed(snapshots.candidates(task.snapshots)) if begin is None or path.name > begin.name]
     path, manifest, rest = _first(task, paths if begin is None else [begin, *paths])
     follower = Follower(task, went_on, lambda task: from_snapshot(task, path))

@@ -57,6 +57,13 @@ def test_where_to_begin_can_be_chosen(bench: Bench) -> None:
     assert _compare(bench, middle)[:2] == (True, [newest.name])
 
 
+def test_what_is_no_snapshot_is_no_place_to_begin(bench: Bench, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "news.checkpoint"
+    checkpoint.write_bytes(b"learned from history")
+    with pytest.raises(SnapshotError, match=r"news\.checkpoint is no snapshot: name one of those in"):
+        _compare(bench, checkpoint)
+
+
 def test_what_was_learned_after_the_newest_snapshot_does_not_matter(bench: Bench) -> None:
     bench.produce(20)
     assert bench.run_until(bench.caught_up) is None
