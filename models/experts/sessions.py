@@ -218,9 +218,10 @@ def _strongest(queries, items, firsts, slots, weights, heads, before, after):
         parts = np.zeros(heads[own].max() + 1 if own.stop > own.start else 0, np.float32)  # by position
         for m in range(own.start, own.stop):
             for place in range(_AFTER):
-                given = weights[m] * _BY_PLACE[place]
-                parts[heads[m]] += given * (after[slots[m], place] == items[n])
-                parts[heads[m]] += given * (before[slots[m], place] == items[n]) * _BACKWARDS
+                if after[slots[m], place] == items[n]:
+                    parts[heads[m]] += weights[m] * _BY_PLACE[place]
+                if before[slots[m], place] == items[n]:
+                    parts[heads[m]] += weights[m] * _BY_PLACE[place] * _BACKWARDS
         for reason in range(2):
             if len(parts) and parts.max() > 0:
                 best[n, reason] = parts.argmax()
