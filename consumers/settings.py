@@ -303,7 +303,7 @@ class Batch(Section):
     """How much goes into one transaction."""
 
     max_records: Annotated[int, Field(ge=1, le=100_000)] = 1_024
-    latency: Duration = Duration.parse("20ms")
+    latency: Duration = Duration.parse("5ms")
 
 
 class Metrics(Section):

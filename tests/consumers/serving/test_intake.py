@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+from consumers.durations import Duration
 from consumers.serving import intake as intake_module
 from consumers.serving.intake import Intake
 from consumers.settings import Batch
@@ -56,7 +57,8 @@ def intake(minutes: Mapping[TopicPartition, list[int]], silent: int) -> tuple[In
     assert log.acquire(lambda: False)
     offsets = dict.fromkeys(log.inputs(), 0)
     log.seek(offsets)
-    return Intake(log, Toy(settings(), 0), offsets, Batch(), Notes(threading.Condition()), lambda: False), log
+    batch = Batch(latency=Duration.parse("20ms"))
+    return Intake(log, Toy(settings(), 0), offsets, batch, Notes(threading.Condition()), lambda: False), log
 
 
 def minutes_of(batch: list[Decoded]) -> list[int]:
