@@ -138,7 +138,7 @@ def _waits(
     for number in range(_PACED_ROUNDS):
         count = int(rate * plan.paced_s)
         batches = messages.batches_of(first := plan.events + number * count, first + count)
-        before = _all_learned(child)
+        before = _all_learned(child, first)
         sent, lists = paced(connection, settings.input.topic, settings.publish.topic, batches, rate)
         fresh = freshness(sorted(stamp_ms for _, stamp_ms in sent), before, learned_by(lists))
         copied = paced(connection, loop.source, loop.target, batches, rate)
@@ -148,12 +148,12 @@ def _waits(
     return {name: Rounds.of(values) for name, values in found.items()}
 
 
-def _all_learned(child: Child) -> int:
-    """Wait until everything that was answered is learned, which goes on after the commit; how much that is."""
+def _all_learned(child: Child, sent: int) -> int:
+    """Wait until all that was `sent` is learned, which goes on after the answers are out; how much was let through."""
     while True:
         child.check()
         figures = child.figures() or Figures()
-        if figures.tested() >= figures.total("events_total", outcome="accepted"):
+        if figures.processed() >= sent and figures.tested() >= figures.total("events_total", outcome="accepted"):
             return figures.tested()
         time.sleep(_LOOK_S)
 
