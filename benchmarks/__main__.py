@@ -13,7 +13,7 @@ from benchmarks import scaling
 from benchmarks.backtests import quality, run
 from benchmarks.bench import Messages
 from benchmarks.report import Report, Rounds, machine
-from benchmarks.throughput import Plan, Throughput, task_settings, throughput
+from benchmarks.throughput import PACED_ROUNDS, Plan, Throughput, task_settings, throughput
 from consumers.commands.reporting import start_broker
 from consumers.files.reading import EventFile, by_time
 from consumers.files.synthetic import DESCRIPTION, synthetic
@@ -21,6 +21,7 @@ from consumers.settings import Settings
 
 _SHED = 0.05  # the share down to which training is shed under load
 _SMALL = 10_000
+_FASTEST = 5_000  # events/s at half load
 
 
 class Stage(StrEnum):
@@ -47,8 +48,11 @@ def main(
     stages = only or list(Stage)
     plan = Plan(warm_up, chunk, rounds, paced)
     base = Settings().with_overrides(repeats="never" if unseen else None, seed=None)
-    latest = plan.events + 60_000  # room for the events at half load
+    latest = plan.events + PACED_ROUNDS * round(paced * _FASTEST)
     messages = Messages(synthetic(latest) if file is None else by_time(EventFile(file, limit=latest)), base)
+    if len(messages) < plan.events:
+        message = f"The stream has {len(messages):,} events: lower --warm-up, --chunk or --rounds to fit into them."
+        raise typer.BadParameter(message)
     report.note("machine", machine())
     report.note("stream", {"name": DESCRIPTION if file is None else file.name, "measured_events": plan.events})
     served: Throughput | None = None
@@ -84,6 +88,8 @@ def _broker(base: Settings, messages: Messages, plan: Plan, report: Report, cons
                 report.add(f"latency_{q}_s", full)
                 report.add(f"bare_latency_{q}_s", bare)
                 report.add(f"freshness_{q}_s", shed.waits[f"fresh_{q}_s"], "<= 1" if q == "p99" else "")
+                if (network := shed.waits.get(f"fresh_network_{q}_s")) is not None:
+                    report.add(f"network_freshness_{q}_s", network)
             report.add("cold_start_s", shed.cold_start_s, "<= 10")
             report.note("microseconds_an_event_by_stage", shed.stages_us)
             short = Plan(plan.warm_up // 4, plan.chunk, 2)
@@ -116,6 +122,7 @@ def _backtests(
 def _scaling(large: int, report: Report, say: Callable[[str], None]) -> None:
     """Measure cost and memory of many users, and of many items."""
     say(f"filling states of {_SMALL:,} and {large:,} users and items")
+    report.note("large", large)
     few = scaling.Filled.of(_SMALL, _SMALL)
     small = scaling.sizes(few)
     for what in ("user", "item"):

@@ -22,13 +22,16 @@ from consumers.commands.child import Child
 from consumers.commands.figures import FINAL_LIST, Figures
 from consumers.durations import Duration
 from consumers.settings import Application, Input, Kafka, Metrics, Publish, Settings, State
+from models.network.training import TrainingConfig
+from stream.errors import SpringtideError
 from stream.topics import ensure_topics
 
 _OLD_MS = 4 * 3_600_000
 _MAX_AGE = Duration.parse("1h")
 _SAMPLES = 2_000
 _LOOK_S = 0.05
-_PACED_ROUNDS = 2
+_PATIENCE_S = 600.0
+PACED_ROUNDS = 2
 _STAGES = ("poll", "decode", "merge", "recommend", "learn", "commit", "snapshot")
 
 
@@ -59,7 +62,7 @@ class Throughput:
     stages_us: dict[str, float]
     """Microseconds of each stage for an event of the rounds; commit runs beside learn."""
     waits: dict[str, Rounds]
-    """Quantiles in seconds, where latency was measured: of the full loop, the bare one, and freshness."""
+    """Quantiles in seconds, where latency was measured: of the full loop, the bare one, freshness, the network's."""
 
     @property
     def ndcg(self) -> float:
@@ -104,19 +107,19 @@ def throughput(
         feed.put(source, messages.part(0, plan.warm_up), time.time_ns() // 1_000_000 - _OLD_MS)
         feed.wait(source, name)
         loop: BareLoop | None = None
-        before = child.figures() or Figures()
+        before = _all_learned(child, plan.warm_up)
         for number in range(plan.rounds):
             chunk = messages.part(first := plan.warm_up + number * plan.chunk, first + plan.chunk)
             full.append(_rate(feed, source, name, chunk))
             loop = loop or stack.enter_context(BareLoop(settings.kafka.bootstrap, bare_name, folder, sample(settings)))
             bare.append(_rate(feed, loop.source, loop.source, chunk))
             say(f"{name}: round {number + 1}: {full[-1]:,.0f} events/s, bare {bare[-1]:,.0f}")
-        figures = child.figures() or Figures()
+        figures = _all_learned(child, plan.events)
         waits = dict[str, Rounds]()
         if plan.paced_s and loop is not None:
             rate = Rounds.of(full).middle / 2
             waits = _waits(settings, child, loop, messages, plan, rate)
-            say(f"{name}: {_PACED_ROUNDS} rounds at {rate:,.0f} events/s")
+            say(f"{name}: {PACED_ROUNDS} rounds at {rate:,.0f} events/s")
         return Throughput(Rounds.of(full), Rounds.of(bare), figures, cold_start_s, stages_us(before, figures), waits)
 
 
@@ -135,27 +138,43 @@ def _waits(
 ) -> dict[str, Rounds]:
     """Let events come at `rate`, to one loop and then to the other; quantiles of each round."""
     connection, found = settings.kafka.connection(), dict[str, list[float]]()
-    for number in range(_PACED_ROUNDS):
-        count = int(rate * plan.paced_s)
-        batches = messages.batches_of(first := plan.events + number * count, first + count)
-        before = _all_learned(child, first)
+    first, count = plan.events, int(rate * plan.paced_s)
+    update = TrainingConfig().batch / settings.models.training_share  # events that the network learns at once
+    for _ in range(PACED_ROUNDS):
+        batches = messages.batches_of(first, first + count)
+        if not batches:
+            break  # the stream has ended
+        before = _all_learned(child, first).tested()
         sent, lists = paced(connection, settings.input.topic, settings.publish.topic, batches, rate)
-        fresh = freshness(sorted(stamp_ms for _, stamp_ms in sent), before, learned_by(lists))
+        first += len(sent)
+        stamps_ms, known = sorted(stamp_ms for _, stamp_ms in sent), learned_by(lists)
+        in_network = [(seen_ms, int(learned - learned % update)) for seen_ms, learned in known]
         copied = paced(connection, loop.source, loop.target, batches, rate)
-        for name, waits in {"full": end_to_end(sent, lists), "bare": end_to_end(*copied), "fresh": fresh}.items():
-            for q in (0.5, 0.99):
+        for name, waits in {
+            "full": end_to_end(sent, lists),
+            "bare": end_to_end(*copied),
+            "fresh": freshness(stamps_ms, before, known),
+            "fresh_network": freshness(stamps_ms, before, in_network),
+        }.items():
+            for q in (0.5, 0.99) if waits else ():
                 found.setdefault(f"{name}_p{q * 100:.0f}_s", []).append(quantile(waits, q))
     return {name: Rounds.of(values) for name, values in found.items()}
 
 
-def _all_learned(child: Child, sent: int) -> int:
-    """Wait until all that was `sent` is learned, which goes on after the answers are out; how much was let through."""
-    while True:
+def _all_learned(child: Child, sent: int) -> Figures:
+    """Wait until all that was `sent` is learned, which goes on after the answers are out; return the figures of then.
+
+    Raises SpringtideError when that takes too long.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
         child.check()
         figures = child.figures() or Figures()
         if figures.processed() >= sent and figures.tested() >= figures.total("events_total", outcome="accepted"):
-            return figures.tested()
+            return figures
         time.sleep(_LOOK_S)
+    message = f"The recommender had not learned {sent:,} events within {_PATIENCE_S:.0f} s."
+    raise SpringtideError(message)
 
 
 def _rate(feed: Feed, topic: str, group: str, chunk: list[tuple[bytes, bytes]]) -> float:

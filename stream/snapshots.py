@@ -127,7 +127,7 @@ def claim(folder: Path) -> BinaryIO | None:
 
 def candidates(folder: Path) -> list[Path]:
     """Finished snapshots in `folder`, newest first; empty where there is no such folder."""
-    return sorted((path for path in _entries(folder) if _NAME.fullmatch(path.name)), key=_age, reverse=True)
+    return sorted((path for path in _entries(folder) if _NAME.fullmatch(path.name)), key=age, reverse=True)
 
 
 def save(folder: Path, state: Mapping[str, npt.NDArray[np.generic]], manifest: Manifest) -> Path:
@@ -153,7 +153,7 @@ def save(folder: Path, state: Mapping[str, npt.NDArray[np.generic]], manifest: M
             shutil.rmtree(final)  # it was tried and refused, or the state would stand further on
         partial.rename(final)
         _force_to_disk(folder)
-        for old in [path for path in candidates(folder) if _age(path) <= _age(final)][KEPT:]:
+        for old in [path for path in candidates(folder) if age(path) <= age(final)][KEPT:]:
             shutil.rmtree(old)
     except (OSError, SafetensorError) as error:
         message = f"Snapshot {final} cannot be written ({error}); make room for it or set another folder."
@@ -169,7 +169,7 @@ def drop_before(kept: Path, epoch: int, sequence: int) -> list[Path]:
     try:
         if (kept / _SUMS).read_text() != _sums(kept):
             raise SnapshotError(_damaged(kept))
-        dropped = [path for path in candidates(kept.parent) if not (epoch, sequence) <= _age(path) <= _age(kept)]
+        dropped = [path for path in candidates(kept.parent) if not (epoch, sequence) <= age(path) <= age(kept)]
         for path in dropped:
             shutil.rmtree(path)
         _remove_partial(kept.parent)
@@ -223,8 +223,8 @@ def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
-def _age(path: Path) -> tuple[int, ...]:
-    """Epoch and sequence, as numbers."""
+def age(path: Path) -> tuple[int, ...]:
+    """Epoch and sequence of one of `candidates`, which order them."""
     name = _NAME.fullmatch(path.name)
     return tuple(int(part) for part in name.groups()) if name else ()
 

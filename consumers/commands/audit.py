@@ -78,11 +78,8 @@ def compare(task: Task[P], begin: Path | None = None, went_on: Callable[[int], N
     RecoveryError
         When the way between them cannot be followed any more.
     """
-    if begin is not None and begin.absolute() not in snapshots.candidates(begin.absolute().parent):
-        message = f"{begin} is no snapshot: name one of those in {task.snapshots}."
-        raise SnapshotError(message)
-    paths = [path for path in reversed(snapshots.candidates(task.snapshots)) if begin is None or path.name > begin.name]
-    path, manifest, rest = _first(task, paths if begin is None else [begin, *paths])
+    paths = list(reversed(snapshots.candidates(task.snapshots)))
+    path, manifest, rest = _first(task, paths) if begin is None else _chosen(task, begin, paths)
     follower = Follower(task, went_on, lambda task: from_snapshot(task, path))
     compared: list[Compared] = []
     with closing(follower):
@@ -131,6 +128,16 @@ def _first(task: Task[P], paths: Sequence[Path]) -> tuple[Path, Manifest, Sequen
             _log.warning("%s", error)
     message = f"An audit needs two snapshots, and none in {task.snapshots} can be used: check state.dir."
     raise SnapshotError(message)
+
+
+def _chosen(task: Task[P], begin: Path, paths: Sequence[Path]) -> tuple[Path, Manifest, Sequence[Path]]:
+    """Return `begin`, a path or the name of one of `paths`, and those that stand further on."""
+    path = next((path for path in paths if path.name == str(begin)), begin.absolute())
+    if path not in snapshots.candidates(path.parent):
+        message = f"{begin} is no snapshot: name one of those in {task.snapshots}."
+        raise SnapshotError(message)
+    everything = sorted({*paths, path}, key=snapshots.age)
+    return path, usable(task, path)[0], everything[everything.index(path) + 1 :]
 
 
 def _state_at(follower: Follower[P], sequence: int, begin: Path) -> State:

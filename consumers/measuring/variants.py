@@ -59,7 +59,7 @@ class Variant:
             message = "--update-every and --freeze-after are two ways of learning late: give one of them."
             raise SettingsError(message)
         if self.ablates and (self.update_every is not None or self.freeze_after is not None):
-            message = "--ablate is for what learns at once: leave out --update-every and --freeze-after."
+            message = "--ablate and --without are for what learns at once: leave out --update-every and --freeze-after."
             raise SettingsError(message)
         if self.update_every == 0:
             message = "--update-every must be longer than nothing: leave it out to learn at once."

@@ -6,8 +6,8 @@ that grows with the page tables, eight bytes for each four KiB.
 
 Of all threads only the one that forks goes on in the copy, and a lock that another one held stays locked there. So the
 copy does nothing that may need one: no log, no Kafka. Its connections and ports are closed at once, or they would stay
-open when its parent dies; it dies with its parent; memory that runs out takes it first, and the loop goes first where
-processors are short; and it has so much time and no more.
+open when its parent dies; it dies with its parent; memory that runs out takes it first; and it has so much time and no
+more.
 """
 
 import ctypes
@@ -28,7 +28,6 @@ from typing import NoReturn
 _SAME_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
 _STANDARD_STREAMS = 3
 _LOOK_EVERY_S = 0.1
-_NICE = 10  # a tenth of a processor that both want
 _DONE, _RAISED = b"d", b"r"  # before what is said
 
 
@@ -105,7 +104,6 @@ class Apart:
 def _settle_in(answer: int) -> None:
     """Let go of all that is the parent's alone; `answer` is an open file that is needed."""
     gc.disable()  # it would write to pages that are shared
-    os.nice(_NICE)
     for ended in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ended, signal.SIG_IGN)  # the parent's, which waits for this one
     with suppress(OSError):

@@ -3,10 +3,10 @@
 A partition that is known to hold records that have not come yet is waited for, a bounded moment, because its next
 record may be the earliest of all. One of which much waits already is not polled until some of that is taken.
 
-The first record of a batch waits for others, `Batch.latency` at most. One that is there when the log is asked has
-waited already, while the batch before was done: then one more look brings what came meanwhile.
+The first record of a batch waits for others, `Batch.latency` at most.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import Generic
@@ -20,8 +20,6 @@ from stream.log import Log, Offsets
 
 _IDLE_POLL_MS = 200
 _GAP_POLL_MS = 20
-_AT_ONCE_S = 0.004  # a poll that brings something sooner did not wait for it
-_ONE_MORE_LOOK_S = 0.004
 _MERGE_WAIT_S = 2.0  # for the records of a partition that is known to have some
 _MERGE_BYTES = 32 * 2**20  # of waiting records of one partition, before it is paused
 _FIRST_BATCH = 32  # records; doubles with each batch, so that a backlog's first lists do not all come from empty models
@@ -74,16 +72,13 @@ class Intake(Generic[P]):
                 with self._observer.stage("merge"):
                     if batch := self._merge.take(limit, behind):
                         return batch
-            left_ms = round((self._latency_s - waited_s) * 1000) if len(self._merge) else _IDLE_POLL_MS
-            asked_s = time.monotonic()
+            left_ms = math.ceil((self._latency_s - waited_s) * 1000) if len(self._merge) else _IDLE_POLL_MS
             with self._observer.stage("poll"):
                 records = self._log.poll(left_ms if left_ms > 0 else _GAP_POLL_MS, self._merge.crowded(_MERGE_BYTES))
             if not records and not len(self._merge):
                 return []
             if not len(self._merge):
-                waited_since = now_s = time.monotonic()
-                if now_s - asked_s < _AT_ONCE_S:
-                    waited_since -= max(self._latency_s - _ONE_MORE_LOOK_S, 0)
+                waited_since = time.monotonic()
             with self._observer.stage("decode"):
                 self._merge.add(map(self._decoder.decode, records))
         return []

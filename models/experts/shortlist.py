@@ -1,8 +1,8 @@
-"""The items that were met last: what is worth scoring for everybody when a catalogue is too long to be scored whole.
+"""The items that entered last: what is worth scoring for everybody when a catalogue is too long to be scored whole.
 
 A model that has a score for every item would pay for each list with the length of the catalogue. It need not: what is
 popular now has been met lately, and what has not been met among the last thousands of items is rarely the next one. An
-item enters when it is met, and leaves when as many others as there are places have entered since.
+item that is not here enters when it is met, and leaves when as many others as there are places have entered since.
 
 Memory: 4 bytes a place and 1 byte an item.
 """

@@ -6,7 +6,7 @@ is ``rate / sqrt(1 + n / 300)``, and never less than a tenth of `rate`: a new it
 one is not thrown about by each event, and still follows when what it means changes. A row is *known* from its first
 update on; all others are zero.
 
-Bytes: 12 D + 4 for each item row.
+Bytes: 12 D + 5 for each item row.
 """
 
 import numpy as np

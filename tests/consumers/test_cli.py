@@ -175,7 +175,7 @@ def test_a_file_is_inspected_and_the_findings_written(springtide: Springtide, fi
         (("--plot", "it.gif"), "A picture is .svg or .png, and it.gif is neither: choose another --plot.\n"),
         (("--report", "it.pdf"), "A report is .html, and it.pdf is not: choose another --report.\n"),
         (("--report", "missing/it.html"), "missing/it.html cannot be written (No such file or directory): "),
-        (("--ablate", "--update-every", "1d"), "--ablate is for what learns at once: "),
+        (("--ablate", "--update-every", "1d"), "--ablate and --without are for what learns at once: "),
         (("--update-every", "1"), "--update-every is '1', but must be a duration with units, "),
         (("--update-every", "1d", "--freeze-after", "0.5"), "--update-every and --freeze-after are two ways of "),
     ],

@@ -55,6 +55,14 @@ def test_snapshots_to_which_the_journal_leads_are_the_same(bench: Bench) -> None
 def test_where_to_begin_can_be_chosen(bench: Bench) -> None:
     _, middle, newest = _paths(bench)
     assert _compare(bench, middle)[:2] == (True, [newest.name])
+    assert _compare(bench, Path(middle.name))[:2] == (True, [newest.name])
+
+
+def test_where_to_begin_is_not_chosen_anew_when_it_is_damaged(bench: Bench) -> None:
+    oldest, *_ = _paths(bench)
+    (oldest / "arrays.safetensors").write_bytes(b"")
+    with pytest.raises(SnapshotError, match=f"{oldest.name} is damaged"):
+        _compare(bench, oldest)
 
 
 def test_what_is_no_snapshot_is_no_place_to_begin(bench: Bench, tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def test_limit_stops_and_fraction_follows(tmp_path: Path) -> None:
     ("lines", "words"),
     [
         (("who,item,ts",), r"No column of .* is known to be the user, its columns are who, item, ts: name it with"),
-        ((), r"No column of .* is known to be the user, it is empty"),
+        ((), r"is empty: give it a line of column names"),
+        (("user,item,ts,item", "u,i,1,j"), r"has 2 columns item, and only one can be the item: rename the others"),
         (("user,item,ts", "u,i,1", "u,,2"), r"Row 2 of .*events\.csv has no item"),
         (("user,item,ts", "u,i,soon"), r"Column ts of .* is no time"),
         (("user,item,ts", "u,i,1e30"), r"Column ts of .* begins with 1e\+30"),

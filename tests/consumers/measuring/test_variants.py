@@ -55,3 +55,5 @@ def test_what_learns_late_has_nothing_left_out() -> None:
     for late in (Duration.parse("1d"), None):
         with pytest.raises(SettingsError, match="for what learns at once"):
             Variant(late, None if late else 0.5, ablate=True)
+        with pytest.raises(SettingsError, match="for what learns at once"):
+            Variant(late, None if late else 0.5, without=("sequence",))

@@ -23,13 +23,6 @@ def test_the_copy_works_on_what_was_there_when_it_was_made() -> None:
     assert pid != os.getpid()
 
 
-def test_the_copy_lets_its_parent_go_first() -> None:
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    apart = Apart(lambda: str(os.getpriority(os.PRIO_PROCESS, 0)).encode())
-    assert int(apart.result(PATIENCE_S)) == min(own + 10, 19)
-    assert os.getpriority(os.PRIO_PROCESS, 0) == own
-
-
 def test_what_the_work_raises_comes_back_as_text() -> None:
     with pytest.raises(ApartError, match=r"(?s)Traceback.*ZeroDivisionError"):
         Apart(lambda: bytes(1 // 0)).result(PATIENCE_S)

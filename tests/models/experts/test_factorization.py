@@ -34,6 +34,19 @@ def test_scores_are_the_softmax_of_what_river_predicts() -> None:
     np.testing.assert_allclose(scores, np.log1p(shares * 1e6), rtol=1e-4)
 
 
+def test_what_was_taken_is_not_taught_as_left_out() -> None:
+    """Where one item is all that is known, every draw of others is that item."""
+    view = stream().batches[0].before.take(np.zeros(6, np.int32))
+    states = []
+    for negatives in (0, 3):
+        expert = FactorizationExpert(replace(CONFIG, negatives=negatives), seed=3)
+        for _ in range(4):
+            expert.learn(Events(view, np.full(6, 5, np.int32), np.ones(6, np.float32)))
+        states.append(expert.state())
+    assert states[0].keys() == states[1].keys()
+    assert all(np.array_equal(array, states[1][name]) for name, array in states[0].items())
+
+
 def test_whoever_is_only_asked_about_stays_unknown() -> None:
     seen = stream()
     expert = small()

@@ -34,6 +34,7 @@ def test_lift_compares_meetings_with_chance(met: Neighbours) -> None:
 def test_positions_are_summed_and_fade(met: Neighbours) -> None:
     by_2 = np.log(3 / (6 * 6 / 20 + 1))
     assert lifts(met, [1, -1, 1], [2]) == pytest.approx([by_2 * (1 + 0.9**2)])
+    assert lifts(met, [9] * 19 + [1], [2]) == pytest.approx([by_2 * 0.9**19], rel=1e-5)
     assert lifts(met, [9] * 20 + [1], [2]) == [0]
 
 

@@ -73,3 +73,25 @@ def test_reasons_are_the_items_whose_moments_say_so() -> None:
     reading = taught().read(query([(9, 50)], [(9, 35), *HISTORY], now_s=60))
     zeros = np.zeros(3, np.int32)
     assert reading.because(zeros + 1, zeros, np.array([3, 1, 7], np.int32)).tolist() == [[1, 2], [2, -1], [-1, -1]]
+
+
+def _heads(events: list[tuple[int, int, int]], window: list[tuple[int, int]], item: int) -> list[int]:
+    expert = small()
+    teach(expert, events)
+    reading = expert.read(query(window, now_s=60))
+    zero = np.zeros(1, np.int32)
+    found: list[int] = reading.because(zero, zero, np.array([item], np.int32))[0].tolist()
+    return found
+
+
+def test_the_reason_is_the_head_that_gives_most() -> None:
+    """Both 5 and 1 lead to 2: 5 is newer, and 1 was met by somebody who came from 0 as well."""
+    events = [(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 5, 10), (1, 2, 11)]
+    assert _heads(events, [(5, 40), (1, 30), (0, 20)], item=2) == [1, 0]
+
+
+def test_what_came_before_is_a_reason_half_as_good() -> None:
+    """Item 3 came before 1 and after 0."""
+    events = [(0, 7, 0), (0, 0, 1), (0, 3, 2), (0, 1, 3)]
+    assert _heads(events, [(1, 40), (0, 30), (7, 20)], item=3) == [1, 0]
+    assert _heads(events, [(1, 40)], item=3) == [0, -1]

@@ -15,6 +15,8 @@ def test_columns_take_turns() -> None:
 def test_a_crowd_cuts_tails_and_no_heads() -> None:
     proposals = rows([[1, 2, 3], [4, 5, 6]])
     assert union(proposals, most=4).tolist() == [[1, 4, 2, 5]]
+    crowds = rows([[1, 2, 3], [4, 5, 6]], [[6, 5, 4], [3, 2, 1]])
+    assert union(crowds, most=4).tolist() == [[1, 4, 2, 5], [6, 3, 5, 2]]
 
 
 def test_queries_do_not_see_each_other_and_are_padded() -> None:
