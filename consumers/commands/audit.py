@@ -74,7 +74,7 @@ def compare(task: Task[P], begin: Path | None = None, went_on: Callable[[int], N
     Raises
     ------
     SnapshotError
-        When there are not two snapshots to compare, or `begin` is none.
+        When there are not two snapshots to compare, or `begin` is not one that can be used.
     RecoveryError
         When the way between them cannot be followed any more.
     """
@@ -136,8 +136,7 @@ def _chosen(task: Task[P], begin: Path, paths: Sequence[Path]) -> tuple[Path, Ma
     if path not in snapshots.candidates(path.parent):
         message = f"{begin} is no snapshot: name one of those in {task.snapshots}."
         raise SnapshotError(message)
-    everything = sorted({*paths, path}, key=snapshots.age)
-    return path, usable(task, path)[0], everything[everything.index(path) + 1 :]
+    return path, usable(task, path)[0], [other for other in paths if snapshots.age(other) > snapshots.age(path)]
 
 
 def _state_at(follower: Follower[P], sequence: int, begin: Path) -> State:

@@ -234,19 +234,21 @@ def _resolve(path: Path, names: Sequence[str], chosen: dict[str, str]) -> dict[s
         if name not in names:
             message = f"{path} has no column {name} for the {role}: its columns are {', '.join(names)}."
             raise FileFormatError(message)
+    if not names:
+        message = f"{path} is empty: give it a line of column names, or events."
+        raise FileFormatError(message)
     for role, name in columns.items():
-        if names.count(name) > 1:
-            message = (
-                f"{path} has {names.count(name)} columns {name}, and only one can be the {role}: rename the others."
-            )
+        count = names.count(name)
+        if count > 1:
+            message = f"{path} has {count} columns {name}, and only one can be the {role}: rename the others."
             raise FileFormatError(message)
     for role in _REQUIRED:
-        if not names:
-            message = f"{path} is empty: give it a line of column names, or events."
-            raise FileFormatError(message)
         if role not in columns:
-            found = f"its columns are {', '.join(names)}"
-            message = f"No column of {path} is known to be the {role}, {found}: name it with --columns {role}=NAME."
+            found = ", ".join(names)
+            message = (
+                f"No column of {path} is known to be the {role}, its columns are {found}: name it with "
+                f"--columns {role}=NAME."
+            )
             raise FileFormatError(message)
     return columns
 

@@ -17,8 +17,6 @@ from tests.consumers.stream import NOON, settings
 from tests.consumers.toy import Notes, Toy
 
 FIRST, SECOND = TopicPartition("in", 0), TopicPartition("in", 1)
-
-
 LATENCY_MS = 20
 
 
