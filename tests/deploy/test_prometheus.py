@@ -10,7 +10,9 @@ import pytest
 from kafka import KafkaProducer
 
 from consumers.commands.child import Child
+from consumers.commands.figures import Figures
 from consumers.commands.replay import Pace, Replay
+from consumers.files.reading import EventBatch
 from consumers.files.synthetic import synthetic
 from consumers.settings import Settings
 from stream.broker import EmbeddedBroker
@@ -84,23 +86,36 @@ def server(prometheus: str, broker: EmbeddedBroker, tmp_path_factory: pytest.Tem
     settings = Settings.model_validate(values)
     targets = [f"{settings.metrics.host}:{settings.metrics.port}"]
     with Server(prometheus, folder, targets) as running, Child(settings, folder) as child:
-        Replay(settings.kafka.connection(), settings, Pace(None), "observed").send(synthetic(EVENTS, seed=1))
-        with KafkaProducer(**settings.kafka.connection().settings()) as producer:
-            for _ in range(BAD):
-                producer.send(settings.input.topic, value=b"not json")
-        running.wait(lambda: _is_done(child), "the events to be dealt with")
-        done = time.time()
-        running.wait(lambda: _scrapes_since(done, running) >= 2, "two points of everything, for rates")
+        batches = list(synthetic(EVENTS, seed=1))
+        half = len(batches) // 2
+        for part in (batches[:half], batches[half:]):  # what is scraped between them is where rates begin
+            _pass_through(part, settings, child, running)
         running.stop_the_clock()
         yield running
 
 
-def _is_done(child: Child) -> bool:
+def _pass_through(batches: list[EventBatch], settings: Settings, child: Child, server: Server) -> None:
+    """Send these, and bad records, and wait for all to be dealt with, a newer snapshot, and two scrapes of it."""
+    before = _figures(child)
+    Replay(settings.kafka.connection(), settings, Pace(None), "observed").send(batches)
+    with KafkaProducer(**settings.kafka.connection().settings()) as producer:
+        for _ in range(BAD):
+            producer.send(settings.input.topic, value=b"not json")
+    sent = sum(len(batch) for batch in batches) + BAD
+
+    def dealt_with() -> bool:
+        now = _figures(child)
+        newer = now.total("snapshot_timestamp_seconds") > before.total("snapshot_timestamp_seconds")
+        return newer and now.processed() - before.processed() >= sent
+
+    server.wait(dealt_with, "the events to be dealt with")
+    done = time.time()
+    server.wait(lambda: _scrapes_since(done, server) >= 2, "two points of everything, for rates")
+
+
+def _figures(child: Child) -> Figures:
     child.check()
-    figures = child.figures()
-    return (
-        figures is not None and figures.processed() >= EVENTS + BAD and figures.total("snapshot_timestamp_seconds") > 0
-    )
+    return child.figures() or Figures("")
 
 
 def _scrapes_since(moment: float, server: Server) -> int:
