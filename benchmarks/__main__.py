@@ -120,25 +120,18 @@ def _backtests(
 
 
 def _scaling(large: int, report: Report, say: Callable[[str], None]) -> None:
-    """Measure cost and memory of many users, and of many items."""
-    say(f"filling states of {_SMALL:,} and {large:,} users and items")
+    """Measure cost and memory of many users, and of as many items besides."""
+    say(f"filling states of {_SMALL:,} and {large:,} users, then of as many items too")
     report.note("large", large)
-    few = scaling.Filled.of(_SMALL, _SMALL)
-    small = scaling.sizes(few)
-    for what in ("user", "item"):
-        many = scaling.Filled.of(large, _SMALL) if what == "user" else scaling.Filled.of(_SMALL, large)
-        lists, events = scaling.costs(few, many)
-        big = scaling.sizes(many)
-        each = {name: (big[name] - small[name]) / (large - _SMALL) for name in big}
+    users, both = scaling.grown(_SMALL, large, scaling.BEST_KNOWN), scaling.grown(_SMALL, large)
+    report.add("event_cost_1m_users_over_10k", users.events, "<= 1.2")
+    report.add("list_cost_1m_over_10k", both.lists, "<= 2")
+    report.add("event_cost_1m_users_and_items_over_10k", both.events)
+    items = {name: size - users.bytes_each[name] for name, size in both.bytes_each.items()}
+    for what, each in (("user", users.bytes_each), ("item", items)):
         report.note(f"bytes_per_{what}_by_table", {name: round(size, 1) for name, size in each.items() if size >= 1})
         report.add(f"bytes_per_{what}", sum(each.values()), "<= 2,048")
-        if what == "user":
-            report.add("event_cost_1m_users_over_10k", events, "<= 1.2")
-            pauses = scaling.snapshot_pause_s(many)
-            report.add("snapshot_pause_ms", Rounds.of(pause * 1_000 for pause in pauses.values), "<= 100")
-        else:
-            report.add("list_cost_1m_over_10k", lists, "<= 2")
-        del many
+    report.add("snapshot_pause_ms", Rounds.of(pause * 1_000 for pause in users.pause_s.values), "<= 100")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""Cost and memory against size: three states, of few users and items, of many users, and of many items.
+"""Cost and memory against size: pairs of states that differ in how many users there are, or users and items.
 
-A state is filled through the pipeline itself, every user and every item met at least once. While it is filled nothing
-is scored, which would take hours and leaves no trace, and hardly anything is trained; River's entries are put in as a
-snapshot would. Then all models answer, test and learn the same kind of batch in each state, in turns.
+A state is filled through the pipeline itself, every user and every item met equally often, and who meets what left to
+chance. While it is filled nothing is scored, which would take hours and leaves no trace, and hardly anything is
+trained; River's entries are put in as a snapshot would. Then all models answer, test and learn the same kind of batch
+in both states of a pair, in turns.
+
+Longer windows, and items that are better known, cost more however few there are. So windows are equally long in both
+states of a pair, and as much is known of an item: with the users the items grow, or else they are so few that they are
+known as well as the bounds of the tables allow.
 """
 
 import sys
@@ -27,6 +32,10 @@ from stream.log import Record
 
 _BEGIN_MS = 1_767_225_600_000
 _STEP_MS = 200
+BEST_KNOWN = 100
+"""So few items that all are known as well as can be, when there are 10,000 users."""
+
+_EACH = 3  # events of the more numerous, users or items
 _FILL = 4_096
 _BATCH = 1_024
 _ROUNDS = 7
@@ -71,11 +80,11 @@ class _Filled(Recommender):
 
 @dataclass(slots=True)
 class Filled:
-    """A pipeline that knows so many users and items, and where its stream stands."""
+    """A pipeline that knows so many users and items, and what comes next in its stream."""
 
     pipeline: Pipeline
-    users: int
-    items: int
+    users: Iterator[int]
+    items: Iterator[int]
     events: int = 0
 
     @classmethod
@@ -85,8 +94,8 @@ class Filled:
             windows=Windows(users=users + _BATCH), models=Models(items=items + _BATCH, micro_batch=_FILL)
         )
         recommender = _Filled(experts(settings.models.seed, settings.network.config()))
-        filled = cls(Pipeline(settings, recommender=recommender), users, items)
-        for _ in range(0, max(users, items), _FILL):
+        filled = cls(Pipeline(settings, recommender=recommender), _in_turns(users, seed=1), _in_turns(items, seed=2))
+        for _ in range(0, _EACH * max(users, items), _FILL):
             filled.step(_FILL, _SILENT)
         _enter_river(recommender, users, items)
         last = np.array([users - 1], np.int32)
@@ -107,13 +116,18 @@ class Filled:
         return answered_s - started_s, time.perf_counter() - answered_s
 
     def _events(self, count: int) -> Iterator[Decoded]:
-        """Everybody in turn; strides without a common factor with the sizes, so that neighbours differ."""
         for number in range(self.events, self.events + count):
-            user, item = f"user-{number * 7_919 % self.users}", f"item-{number * 104_729 % self.items}"
             time_ms = _BEGIN_MS + number * _STEP_MS
-            event = Interaction(f"made-{number}", user, item, time_ms)
+            event = Interaction(f"made-{number}", f"user-{next(self.users)}", f"item-{next(self.items)}", time_ms)
             yield Decoded(Record("made", 0, number, time_ms, None, None), (event,), None, time_ms)
         self.events += count
+
+
+def _in_turns(count: int, seed: int) -> Iterator[int]:
+    """Everybody once, in an order left to chance, again and again."""
+    dice = np.random.default_rng(seed)
+    while True:
+        yield from dice.permutation(count).tolist()
 
 
 def _enter_river(recommender: _Filled, users: int, items: int) -> None:
@@ -126,17 +140,30 @@ def _enter_river(recommender: _Filled, users: int, items: int) -> None:
     expert.restore(state)
 
 
-def costs(few: Filled, many: Filled) -> tuple[Rounds, Rounds]:
-    """Cost of a list, and of a whole event, in `many` over that in `few`, measured in turns."""
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What it costs that there are more users, or users and items."""
+
+    lists: Rounds  # cost of a list, over that where there are few
+    events: Rounds  # the same of a whole event
+    bytes_each: dict[str, float]  # more for each user, or user and item, by part
+    pause_s: Rounds  # for a snapshot of the larger state
+
+
+def grown(small: int, large: int, items: int | None = None) -> Grown:
+    """Fill and compare states of `small` and `large` users, and of so many items, or of as many as users."""
+    few, many = Filled.of(small, items or small), Filled.of(large, items or large)
     lists, events = [], []
     for _ in range(_ROUNDS):
         one, other = few.step(_BATCH, _LOUD), many.step(_BATCH, _LOUD)
         lists.append(other[0] / one[0])
         events.append(sum(other) / sum(one))
-    return Rounds.of(lists), Rounds.of(events)
+    before, after = _sizes(few), _sizes(many)
+    each = {name: (after[name] - before[name]) / (large - small) for name in after}
+    return Grown(Rounds.of(lists), Rounds.of(events), each, _snapshot_pause_s(many))
 
 
-def snapshot_pause_s(filled: Filled) -> Rounds:
+def _snapshot_pause_s(filled: Filled) -> Rounds:
     """How long the loop stands still for a snapshot: until there is a copy of the process that will write it."""
     pauses = []
     for _ in range(3):
@@ -147,7 +174,7 @@ def snapshot_pause_s(filled: Filled) -> Rounds:
     return Rounds.of(pauses)
 
 
-def sizes(filled: Filled) -> dict[str, int]:
+def _sizes(filled: Filled) -> dict[str, int]:
     """Bytes of each part of a pipeline, as allocated: arrays with their room to grow, dictionaries and strings."""
     parts: dict[str, object] = dict(filled.pipeline._parts())
     recommender = parts.pop("recommender")
