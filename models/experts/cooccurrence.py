@@ -54,7 +54,7 @@ class Readout(ABC):
 
 
 class Cooccurrence(Expert):
-    """All readouts over one table.
+    """All readouts over one `table`.
 
     Parameters
     ----------
@@ -75,29 +75,29 @@ class Cooccurrence(Expert):
         self.columns = tuple(readout.column for readout in readouts)
         self._priors = [readout.prior for readout in readouts]
         self._depth = depth
-        self._table = Neighbours(len(readouts), width, seed)
+        self.table = Neighbours(len(readouts), width, seed)
         self._origin_ms = np.full(len(readouts), _NOTHING, np.int64)
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
         items, entries, positions, ages_s = self._window(queries.windows)
-        norms = self._table.norms(items[entries])
+        norms = self.table.norms(items[entries])
         weights = np.zeros((*items.shape, len(self._readouts)), np.float32)
         weights[entries] = np.stack(
             [r.weight(positions, ages_s, norms[:, lane]) for lane, r in enumerate(self._readouts)], axis=1
         )
-        starts, rows, scores = self._table.scan(items, weights, queries.starts, queries.excluded)
-        norms = self._table.norms(rows)
+        starts, rows, scores = self.table.scan(items, weights, queries.starts, queries.excluded)
+        norms = self.table.norms(rows)
         for lane, readout in enumerate(self._readouts):
             factor = readout.factor(norms[:, lane])
             if factor is not None:
                 scores[:, lane] *= factor
 
         def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
-            return self._table.strongest(queries, columns, rows, items, weights)
+            return self.table.strongest(queries, columns, rows, items, weights)
 
         def lift(candidates: Rows) -> Floats:
-            return self._table.lift(items, candidates)
+            return self.table.lift(items, candidates)
 
         return Evidence(self.columns, self._priors, starts, rows, scores, because, lift)
 
@@ -115,22 +115,22 @@ class Cooccurrence(Expert):
         forward[entries] = np.stack([later * scale for (later, _, _), scale in gains], axis=1)
         mirrored[entries] = np.stack([earlier * scale for (_, earlier, _), scale in gains], axis=1)
         norm[entries] = np.stack([both for (_, _, both), _ in gains], axis=1)
-        self._table.meet(items, events.items, events.weights, forward, mirrored, norm)
+        self.table.meet(items, events.items, events.weights, forward, mirrored, norm)
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
-        self._table.forget(dead)
+        self.table.forget(dead)
 
     def forget_users(self, dead: Mask) -> None:
         """Do nothing: counts of items hold no user."""
 
     def state(self) -> State:
         """See Expert."""
-        return {**self._table.state(), "origin_ms": self._origin_ms.copy()}
+        return {**self.table.state(), "origin_ms": self._origin_ms.copy()}
 
     def restore(self, state: State) -> None:
         """See Expert."""
-        self._table.restore(state)
+        self.table.restore(state)
         self._origin_ms = state["origin_ms"].astype(np.int64)
 
     def _window(self, windows: WindowView) -> tuple[Rows, _Places, Floats, Floats]:
@@ -158,7 +158,7 @@ class Cooccurrence(Expert):
         newest = int(now_ms.max())
         passed = (newest - self._origin_ms[lane]) * rate
         if passed > _LARGEST_EXPONENT:
-            self._table.fade(lane, np.exp(-passed))
+            self.table.fade(lane, np.exp(-passed))
             self._origin_ms[lane] = newest
         scale: Floats = np.exp((now_ms - self._origin_ms[lane]) * rate).astype(np.float32)
         return scale

@@ -19,9 +19,11 @@ import numpy.typing as npt
 from models.base import Floats, Mask, Rows
 from models.experts.blocks import Pool, add, counter_of, fitting, keys_of, replace
 from models.experts.lift import log_lift
-from models.tables import grown, mixed, padded, with_room
+from models.tables import grown, mixed, padded, rise, with_room
 from stream.kernels import kernel
 from stream.snapshots import State
+
+Places = npt.NDArray[np.int64]
 
 DEEPEST = 256
 """Window positions that `Neighbours.meet` can tell apart in its random numbers."""
@@ -83,14 +85,15 @@ class Neighbours:
         self._steps += len(targets)
 
     def scan(
-        self, items: Rows, weights: Floats, starts: npt.NDArray[np.int64], excluded: Rows
-    ) -> tuple[npt.NDArray[np.int64], Rows, Floats]:
+        self, items: Rows, weights: Floats, starts: Places, excluded: Rows, lanes: Places | None = None
+    ) -> tuple[Places, Rows, Floats]:
         """Sum the rows of the window items (B, D), weighed by `weights` (B, D, E), without the `excluded` of a query.
 
-        Returns starts (B + 1,), item rows (n,) and sums (n, E): those of query b are at [starts[b], starts[b + 1]).
+        The weights are those of `lanes` (E,), or of all. Returns starts (B + 1,), item rows (n,) and sums (n, E): those
+        of query b are at [starts[b], starts[b + 1]).
         """
-        result: tuple[npt.NDArray[np.int64], Rows, Floats] = _scan(
-            items, weights, self._pool.blocks, self._pool.width, starts, excluded
+        result: tuple[Places, Rows, Floats] = _scan(
+            items, weights, self._lanes(lanes), self._pool.blocks, self._pool.width, starts, excluded
         )
         return result
 
@@ -99,10 +102,23 @@ class Neighbours:
         lift: Floats = log_lift(items, candidates, self._pool.blocks, self._met, self._all_met)
         return lift
 
-    def strongest(self, queries: Rows, lanes: Rows, targets: Rows, items: Rows, weights: Floats) -> Rows:
-        """Name the two window positions with the largest terms in a scan's sum for each of N targets: (N, 2), or -1."""
-        positions: Rows = _strongest(queries, lanes, targets, items, weights, self._pool.blocks)
+    def strongest(
+        self, queries: Rows, columns: Rows, targets: Rows, items: Rows, weights: Floats, lanes: Places | None = None
+    ) -> Rows:
+        """Name the two window positions with the largest terms in a scan's sum for each of N targets: (N, 2), or -1.
+
+        Target n is asked for in column ``columns[n]`` of what `scan` returned for the other arguments.
+        """
+        positions: Rows = _strongest(queries, columns, targets, items, weights, self._lanes(lanes), self._pool.blocks)
         return positions
+
+    def strongest_neighbours(self, items: Rows, lane: int, most: int, shrink: float) -> tuple[Rows, Floats]:
+        """Find the neighbours of `items` (B, D) of largest ``counter / (sqrt norm + shrink)``, itself left out.
+
+        Returns their rows and counters, (B, D, most) each, largest first; -1 and 0 where there are fewer.
+        """
+        found: tuple[Rows, Floats] = _strongest_neighbours(items, self._pool.blocks, self._norms, lane, most, shrink)
+        return found
 
     def fade(self, lane: int, factor: float) -> None:
         """Multiply all counters of a lane."""
@@ -140,6 +156,9 @@ class Neighbours:
         self._all_met = float(state["all_met"][0])
         self._steps = int(state["steps"][0])
 
+    def _lanes(self, some: Places | None) -> Places:
+        return np.arange(self._norms.shape[1]) if some is None else some
+
     def _grow(self, rows: int) -> None:
         self._pool.grow(rows)
         self._norms = grown(self._norms, len(self._pool))
@@ -157,13 +176,13 @@ def _gathered(table, rows):
 
 
 @kernel
-def _scan(items, weights, blocks, width, starts, excluded):
+def _scan(items, weights, counters, blocks, width, starts, excluded):
     """See Neighbours.scan. What is excluded shares one place, so that the inner loops need not ask."""
-    queries, _, lanes = weights.shape
+    queries, _, columns = weights.shape
     known = len(blocks.used)
     place = np.empty(known, np.int32)  # never filled: a place counts where the item standing there says so
     places = np.empty(width, np.int32)  # of one row's neighbours
-    rows, sums = np.empty(1024, np.int32), np.zeros((1024, lanes), np.float32)
+    rows, sums = np.empty(1024, np.int32), np.zeros((1024, columns), np.float32)
     ends = np.zeros(queries + 1, np.int64)
     count = _BIN + 1
     for b in range(queries):
@@ -176,9 +195,9 @@ def _scan(items, weights, blocks, width, starts, excluded):
             neighbours = keys_of(blocks, window[j])
             rows, sums = with_room(rows, sums, count, len(neighbours))
             count = _enter(neighbours, place, places, rows, first, count, barred)
-            for lane in range(lanes):
-                if weight[j, lane] != 0:
-                    _add(counter_of(blocks, window[j], lane), weight[j, lane], places, sums, lane)
+            for e in range(columns):
+                if weight[j, e] != 0:
+                    _add(counter_of(blocks, window[j], counters[e]), weight[j, e], places, sums, e)
         ends[b + 1] = count - 1
     return ends, rows[1:count].copy(), sums[1:count].copy()
 
@@ -220,31 +239,53 @@ def _enter(neighbours, place, places, rows, first, count, barred):
 
 
 @kernel
-def _add(counters, weight, places, sums, lane):
+def _add(counters, weight, places, sums, column):
     for s in range(len(counters)):
-        sums[places[s], lane] += weight * counters[s]
+        sums[places[s], column] += weight * counters[s]
 
 
 @kernel
-def _strongest(queries, lanes, targets, items, weights, blocks):
+def _strongest(queries, columns, targets, items, weights, counters, blocks):
     best = np.full((len(queries), 2), -1, np.int32)
     for n in range(len(queries)):
-        b, lane = queries[n], lanes[n]
+        b, e = queries[n], columns[n]
         first, second = np.float32(0), np.float32(0)
         for j in range(min(items.shape[1], _NAMED)):
             q = items[b, j]
-            if not 0 <= q < len(blocks.used) or weights[b, j, lane] == 0:
+            if not 0 <= q < len(blocks.used) or weights[b, j, e] == 0:
                 continue
             s = _find(targets[n], keys_of(blocks, q))
             if s < 0:
                 continue
-            term = weights[b, j, lane] * counter_of(blocks, q, lane)[s]
+            term = weights[b, j, e] * counter_of(blocks, q, counters[e])[s]
             if term > first:
                 best[n, 1], second = best[n, 0], first
                 best[n, 0], first = j, term
             elif term > second:
                 best[n, 1], second = j, term
     return best
+
+
+@kernel
+def _strongest_neighbours(items, blocks, norms, lane, most, shrink):
+    queries, depth = items.shape
+    best, counted = np.full((queries, depth, most), -1, np.int32), np.zeros((queries, depth, most), np.float32)
+    values = np.empty(most, np.float32)
+    for b in range(queries):
+        for j in range(depth):
+            q = items[b, j]
+            if not 0 <= q < len(blocks.used):
+                continue
+            neighbours, counters = keys_of(blocks, q), counter_of(blocks, q, lane)
+            values[:] = 0
+            for s in range(len(neighbours)):
+                value = np.float32(counters[s] / (np.sqrt(norms[neighbours[s], lane]) + shrink))
+                if value > values[most - 1] and neighbours[s] != q:
+                    rise(best[b, j], values, most - 1, neighbours[s], value)
+            for n in range(most):
+                if best[b, j, n] >= 0:
+                    counted[b, j, n] = counters[_find(best[b, j, n], neighbours)]
+    return best, counted
 
 
 @kernel

@@ -1,0 +1,98 @@
+"""Two steps away: companions of the window's companions, for items that are met too seldom to have many of their own.
+
+A walk over the graph of items, as in P3alpha (Cooper et al. 2014, "Random walks in recommender systems"), with popular
+items discounted at every step (Paudel et al. 2017, "Updatable, accurate, diverse, and scalable recommendations for
+interactive applications"). With the similarity of `covisitation`, ``s(a, b) = n[a, b] / ((sqrt norm[a] + 2)(sqrt
+norm[b] + 2))``, and h_j the newest two distinct items of the window, newest 0:
+
+``sum_{j<2} .8^j sum_{k among the four most similar to h_j} s(h_j, k) s(k, i)``
+
+What differs from the papers: the first step keeps four, so that a walk costs as much as a window of eight items.
+
+O(8 n) a query, n neighbours in a row, and nothing an event. It keeps nothing: the table is that of `cooccurrence`.
+"""
+
+import numpy as np
+
+from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.experts.cooccurrence import Cooccurrence
+from models.experts.covisitation import Covisitation
+from models.experts.evidence import Evidence
+from stream.kernels import kernel
+from stream.snapshots import State
+
+_HEADS, _NEAREST = 2, 4
+_BY_HEAD = 0.8 ** np.arange(_HEADS, dtype=np.float32)
+_SHRINK = 2
+
+
+class Walks(Expert):
+    """One column over the table of `together`, which has the readout `Covisitation`."""
+
+    name = "walks"
+    columns = (Column("walks", 20),)
+
+    def __init__(self, together: Cooccurrence) -> None:
+        self._table = together.table
+        self._lane = together.columns.index(Covisitation.column)
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        positions = _newest_distinct(queries.windows.items, _HEADS)
+        heads = np.take_along_axis(queries.windows.items, np.maximum(positions, 0), axis=1)
+        heads[positions < 0] = -1
+        nodes, met = self._table.strongest_neighbours(heads, self._lane, _NEAREST, _SHRINK)
+        first = self._discounts(heads) * _BY_HEAD
+        items = nodes.reshape(len(heads), _HEADS * _NEAREST)
+        second = self._discounts(items)
+        weights = (met * first[:, :, None]).reshape(items.shape) * second * second
+        lanes = np.array([self._lane])
+        starts, rows, scores = self._table.scan(items, weights[:, :, None], queries.starts, queries.excluded, lanes)
+        scores *= self._discounts(rows)[:, None]
+
+        def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
+            steps = self._table.strongest(queries, columns, rows, items, weights[:, :, None], lanes)
+            named: Rows = np.where(steps < 0, -1, positions[queries[:, None], steps // _NEAREST])
+            named[named[:, 1] == named[:, 0], 1] = -1
+            return named
+
+        return Evidence(self.columns, (0.0,), starts, rows, scores, because)
+
+    def learn(self, events: Events) -> None:
+        """Do nothing: the table learns from its own expert."""
+
+    def forget_items(self, dead: Mask) -> None:
+        """Do nothing, as `learn`."""
+
+    def forget_users(self, dead: Mask) -> None:
+        """Do nothing, as `learn`."""
+
+    def state(self) -> State:
+        """See Expert."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+
+    def _discounts(self, items: Rows) -> Floats:
+        norms = self._table.norms(items)[..., self._lane]
+        discounts: Floats = np.reciprocal(np.sqrt(norms) + np.float32(_SHRINK))
+        return discounts
+
+
+@kernel
+def _newest_distinct(items, most):
+    """Positions (B, most) of the newest distinct items of windows (B, L), newest first; -1 where there are fewer."""
+    positions = np.full((len(items), most), -1, np.int32)
+    for b in range(len(items)):
+        found = 0
+        for j in range(items.shape[1]):
+            if items[b, j] < 0 or found == most:
+                break
+            known = False
+            for n in range(found):
+                known |= items[b, positions[b, n]] == items[b, j]
+            if not known:
+                positions[b, found] = j
+                found += 1
+    return positions

@@ -1,0 +1,99 @@
+"""Users 0 to 3 go 0 1, 1 2, 1 2 and 3 2: from 0 it is two steps to 2, by way of 1."""
+
+import numpy as np
+import pytest
+
+from models.base import Events, Mask
+from models.experts import covisitation, transitions
+from models.experts.cooccurrence import Cooccurrence
+from models.experts.walks import Walks
+from stream.snapshots import State
+from tests.models.checks import CHECKS, Check, name_of
+from tests.models.tiny import log_features, query, sparse, teach
+
+
+class OnItsOwn(Walks):
+    """Walks that teach the table they read, as one expert."""
+
+    def __init__(self) -> None:
+        self.together = Cooccurrence((*transitions.READOUTS, *covisitation.READOUTS), seed=3)
+        super().__init__(self.together)
+
+    def learn(self, events: Events) -> None:
+        self.together.learn(events)
+
+    def forget_items(self, dead: Mask) -> None:
+        self.together.forget_items(dead)
+
+    def forget_users(self, dead: Mask) -> None:
+        self.together.forget_users(dead)
+
+    def state(self) -> State:
+        return self.together.state()
+
+    def restore(self, state: State) -> None:
+        self.together.restore(state)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_contract(check: Check) -> None:
+    check(OnItsOwn)
+
+
+PAIRS = {(0, 1): 1, (1, 2): 2, (2, 3): 1}
+NORMS = {0: 1, 1: 3, 2: 3, 3: 1}
+
+
+@pytest.fixture
+def expert() -> OnItsOwn:
+    learned = OnItsOwn()
+    teach(learned, [(0, 0, 0), (0, 1, 1), (1, 1, 2), (1, 2, 3), (2, 1, 4), (2, 2, 5), (3, 3, 6), (3, 2, 7)])
+    return learned
+
+
+def s(a: int, b: int) -> float:
+    return float(PAIRS[min(a, b), max(a, b)] / (NORMS[a] ** 0.5 + 2) / (NORMS[b] ** 0.5 + 2))
+
+
+def test_companions_of_companions_are_found_and_companions_are_not(expert: OnItsOwn) -> None:
+    reading = expert.read(query([(0, 40)], now_s=40))
+    scores = [s(0, 1) * s(1, 0), 0, s(0, 1) * s(1, 2), 0]
+    assert log_features(reading, expert.columns, "walks", 4)[0] == pytest.approx(sparse(scores), rel=1e-5)
+    assert reading.propose()[0, 0, :3].tolist() == [2, 0, -1]
+
+
+def test_two_distinct_items_begin_and_the_older_one_weighs_less(expert: OnItsOwn) -> None:
+    reading = expert.read(query([(0, 40), (0, 39), (3, 38), (2, 37)], now_s=40))
+    from_0 = [s(0, 1) * s(1, 0), 0, s(0, 1) * s(1, 2), 0]
+    from_3 = [0, s(3, 2) * s(2, 1), 0, s(3, 2) * s(2, 3)]
+    scores = [zero + 0.8 * three for zero, three in zip(from_0, from_3, strict=True)]
+    assert log_features(reading, expert.columns, "walks", 4)[0] == pytest.approx(sparse(scores), rel=1e-5)
+
+
+def test_the_first_step_takes_the_four_most_similar() -> None:
+    """Item 0 is met with 1 to 5, with 5 but once and with the others twice, and each of them with 10 more."""
+    expert = OnItsOwn()
+    pairs = [(0, n) for n in (1, 2, 3, 4, 5)] + [(0, n) for n in (1, 2, 3, 4)] + [(n, 10 + n) for n in (1, 2, 3, 4, 5)]
+    for user, (first, second) in enumerate(pairs):
+        teach(expert, [(user, first, 2 * user), (user, second, 2 * user + 1)])
+    found = expert.read(query([(0, 99)], now_s=99)).score(np.arange(16, dtype=np.int32)[None])[0, :, 0]
+    assert np.flatnonzero(found).tolist() == [0, 11, 12, 13, 14]
+
+
+def test_what_is_excluded_is_not_there(expert: OnItsOwn) -> None:
+    reading = expert.read(query([(0, 40)], now_s=40, excluded=[0]))
+    assert log_features(reading, expert.columns, "walks", 4)[0] == pytest.approx(sparse([0, 0, 1, 0]), rel=1e-5)
+
+
+def test_reasons_name_where_the_walk_began(expert: OnItsOwn) -> None:
+    reading = expert.read(query([(0, 40), (0, 39), (3, 38)], now_s=40))
+    targets = np.array([2, 1, 77], np.int32)
+    named = reading.because(np.zeros(3, np.int32), np.zeros(3, np.int32), targets)
+    assert named.tolist() == [[0, -1], [2, -1], [-1, -1]]
+
+
+def test_reasons_name_both_where_both_lead_there(expert: OnItsOwn) -> None:
+    teach(expert, [(9, 0, 50), (9, 2, 51)])  # from 0 by way of 2, and from 3 by way of 2, to 1
+    reading = expert.read(query([(3, 60), (0, 59)], now_s=60))
+    zero = np.zeros(1, np.int32)
+    assert sorted(reading.because(zero, zero, np.array([1], np.int32))[0].tolist()) == [0, 1]
