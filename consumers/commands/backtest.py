@@ -69,12 +69,14 @@ class Plan:
 def measure(settings: Settings, events: EventFile, plan: Plan, console: Console) -> None:
     """Make the runs of a plan with progress bars, show the figures, and write what is to be written.
 
-    Raises SettingsError, before anything is read, where a file cannot be written.
+    Raises SettingsError, before anything is read, where a file cannot be written, or nothing has the name of what is to
+    be left out.
     """
     outputs = {"--json": plan.json_path, "--plot": plan.picture_path, "--report": plan.report_path}
     for option, path in outputs.items():
         if path is not None:
             try_to_write(path, option)
+    plan.variant.left_out(settings)
     start = checkpoints.start(settings)
     if plan.variant.freeze_network and start is None:
         message = "--freeze-network is for a network that begins with a checkpoint: give --from."

@@ -83,18 +83,20 @@ class Variant:
         if self.freeze_after is not None:
             return FrozenRecommender(members, int(events * self.freeze_after))
         if self.ablates:
-            names = self._left_out(settings)
+            names = self.left_out(settings)
             lacks = {name: Lack(columns(name, members), _silent(name)) for name in names}
             return AblatedRecommender(members, lacks)
         return Recommender(members)
 
-    def _left_out(self, settings: Settings) -> tuple[str, ...]:
+    def left_out(self, settings: Settings) -> tuple[str, ...]:
+        """Name what lists are measured without; SettingsError where nothing has such a name."""
         there = ablations(settings)
         for name in self.without:
             if name not in there:
                 message = f"--without {name}: nothing of that name is there; there are {', '.join(there)}."
                 raise SettingsError(message)
-        return tuple(name for name in there if name in self.without) if self.without else there
+        chosen = self.without or (there if self.ablate else ())
+        return tuple(name for name in there if name in chosen)
 
     def periods(self, decoded: Iterable[Decoded]) -> Iterator[Iterator[Decoded]]:
         """Cut a stream where learning catches up; it is one piece where learning is never late."""

@@ -117,6 +117,13 @@ def test_plans_that_make_no_sense_end_in_a_sentence(plan: dict[str, Any], senten
         Plan(**plan)
 
 
+def test_what_cannot_be_left_out_ends_it_before_the_file_is_read(tmp_path: Path) -> None:
+    unreadable = tmp_path / "walks.csv"
+    unreadable.write_text("nothing,of,use\n1,2,3\n")
+    with pytest.raises(SettingsError, match="^--without sequense: nothing of that name"):
+        run(EventFile(unreadable), Plan(variant=Variant(without=("sequense",))))
+
+
 def documented(first_column: str) -> list[str]:
     """Names in the first column of a table of the page on quality."""
     page = (Path(__file__).parents[3] / "docs" / "quality.md").read_text(encoding="utf-8")
