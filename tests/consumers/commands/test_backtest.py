@@ -119,8 +119,8 @@ def test_plans_that_make_no_sense_end_in_a_sentence(plan: dict[str, Any], senten
 
 def test_what_cannot_be_left_out_ends_it_before_the_file_is_read(tmp_path: Path) -> None:
     unreadable = tmp_path / "walks.csv"
-    unreadable.write_text("nothing,of,use\n1,2,3\n")
-    with pytest.raises(SettingsError, match="^--without sequense: nothing of that name"):
+    unreadable.write_text("user,item,ts\nann,lamp,soon\n")
+    with pytest.raises(SettingsError, match=r"^--without sequense: nothing of that name"):
         run(EventFile(unreadable), Plan(variant=Variant(without=("sequense",))))
 
 
