@@ -123,7 +123,7 @@ def _scaling(large: int, report: Report, say: Callable[[str], None]) -> None:
     """Measure cost and memory of many users, and of as many items besides."""
     say(f"filling states of {_SMALL:,} and {large:,} users, then of as many items too")
     report.note("large", large)
-    users, both = scaling.grown(_SMALL, large, scaling.BEST_KNOWN), scaling.grown(_SMALL, large)
+    users, both = scaling.compared(_SMALL, large, scaling.BEST_KNOWN), scaling.compared(_SMALL, large)
     report.add("event_cost_1m_users_over_10k", users.events, "<= 1.2")
     report.add("list_cost_1m_over_10k", both.lists, "<= 2")
     report.add("event_cost_1m_users_and_items_over_10k", both.events)

@@ -37,7 +37,7 @@ BEST_KNOWN = 100
 
 _EACH = 3  # events of the more numerous, users or items
 _FILL = 4_096
-_BATCH = 1_024
+_BATCH = 512  # few against 10,000, so that what is measured makes no window longer
 _ROUNDS = 7
 _PATIENCE_S = 600.0
 _FILLED_SHARE = 0.002
@@ -83,8 +83,8 @@ class Filled:
     """A pipeline that knows so many users and items, and what comes next in its stream."""
 
     pipeline: Pipeline
-    users: Iterator[int]
-    items: Iterator[int]
+    user_turns: Iterator[int]
+    item_turns: Iterator[int]
     events: int = 0
 
     @classmethod
@@ -95,8 +95,9 @@ class Filled:
         )
         recommender = _Filled(experts(settings.models.seed, settings.network.config()))
         filled = cls(Pipeline(settings, recommender=recommender), _in_turns(users, seed=1), _in_turns(items, seed=2))
-        for _ in range(0, _EACH * max(users, items), _FILL):
-            filled.step(_FILL, _SILENT)
+        events = _EACH * max(users, items)
+        for first in range(0, events, _FILL):
+            filled.step(min(_FILL, events - first), _SILENT)
         _enter_river(recommender, users, items)
         last = np.array([users - 1], np.int32)
         filled.pipeline._published.publish(last, last[:, None], np.zeros(1, np.int64))  # rows for everybody's list
@@ -118,7 +119,9 @@ class Filled:
     def _events(self, count: int) -> Iterator[Decoded]:
         for number in range(self.events, self.events + count):
             time_ms = _BEGIN_MS + number * _STEP_MS
-            event = Interaction(f"made-{number}", f"user-{next(self.users)}", f"item-{next(self.items)}", time_ms)
+            event = Interaction(
+                f"made-{number}", f"user-{next(self.user_turns)}", f"item-{next(self.item_turns)}", time_ms
+            )
             yield Decoded(Record("made", 0, number, time_ms, None, None), (event,), None, time_ms)
         self.events += count
 
@@ -141,7 +144,7 @@ def _enter_river(recommender: _Filled, users: int, items: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Grown:
+class Compared:
     """What it costs that there are more users, or users and items."""
 
     lists: Rounds  # cost of a list, over that where there are few
@@ -150,7 +153,7 @@ class Grown:
     pause_s: Rounds  # for a snapshot of the larger state
 
 
-def grown(small: int, large: int, items: int | None = None) -> Grown:
+def compared(small: int, large: int, items: int | None = None) -> Compared:
     """Fill and compare states of `small` and `large` users, and of so many items, or of as many as users."""
     few, many = Filled.of(small, items or small), Filled.of(large, items or large)
     lists, events = [], []
@@ -160,7 +163,7 @@ def grown(small: int, large: int, items: int | None = None) -> Grown:
         events.append(sum(other) / sum(one))
     before, after = _sizes(few), _sizes(many)
     each = {name: (after[name] - before[name]) / (large - small) for name in after}
-    return Grown(Rounds.of(lists), Rounds.of(events), each, _snapshot_pause_s(many))
+    return Compared(Rounds.of(lists), Rounds.of(events), each, _snapshot_pause_s(many))
 
 
 def _snapshot_pause_s(filled: Filled) -> Rounds:

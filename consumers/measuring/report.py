@@ -17,7 +17,7 @@ OF_TIME = {
     "transitions": "order: what came right after what, also with counts that fade",
     "covisitation": "nearness: how many events lie between two items of a window",
     "bursts": "moments: what is met within two minutes, or an hour, of each other",
-    "walks": "none but which two items are the newest: companions of their companions",
+    "walks": "order: only which two items are the newest",
     "repeats": "habits: how long ago, at which hour and day the user had an item, and how soon others come back to it",
     "sessions": "recency: what others did who were where the user is now, the newest of them",
     "popularity": "trends: popularity with five half-lives, and after a pause as long as the user's",

@@ -14,6 +14,9 @@ from models.base import Column, Floats
 from models.experts.cooccurrence import Readout
 from models.experts.transitions import near
 
+SHRINK = 2
+"""Added to the root of each norm, so that what is hardly known is not like everything."""
+
 
 class Covisitation(Readout):
     """Near companions in both directions."""
@@ -27,12 +30,12 @@ class Covisitation(Readout):
 
     def weight(self, positions: Floats, ages_s: Floats, norms: Floats) -> Floats:
         """See Readout."""
-        weights: Floats = near(positions, 0.9, 20) / (norms**0.5 + 2)
+        weights: Floats = near(positions, 0.9, 20) / (norms**0.5 + SHRINK)
         return weights
 
     def factor(self, norms: Floats) -> Floats:
         """See Readout."""
-        factors: Floats = np.reciprocal(norms**0.5 + 2)
+        factors: Floats = np.reciprocal(norms**0.5 + SHRINK)
         return factors
 
 

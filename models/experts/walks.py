@@ -16,14 +16,14 @@ import numpy as np
 
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.experts.cooccurrence import Cooccurrence
-from models.experts.covisitation import Covisitation
+from models.experts.covisitation import SHRINK, Covisitation
 from models.experts.evidence import Evidence
 from stream.kernels import kernel
 from stream.snapshots import State
 
 _HEADS, _NEAREST = 2, 4
 _BY_HEAD = 0.8 ** np.arange(_HEADS, dtype=np.float32)
-_SHRINK = 2
+_OF_STEP = np.repeat(np.arange(_HEADS), _NEAREST)  # the head of each first step
 
 
 class Walks(Expert):
@@ -41,7 +41,7 @@ class Walks(Expert):
         positions = _newest_distinct(queries.windows.items, _HEADS)
         heads = np.take_along_axis(queries.windows.items, np.maximum(positions, 0), axis=1)
         heads[positions < 0] = -1
-        nodes, met = self._table.strongest_neighbours(heads, self._lane, _NEAREST, _SHRINK)
+        nodes, met = self._table.strongest_neighbours(heads, self._lane, _NEAREST, SHRINK)
         first = self._discounts(heads) * _BY_HEAD
         items = nodes.reshape(len(heads), _HEADS * _NEAREST)
         second = self._discounts(items)
@@ -50,10 +50,20 @@ class Walks(Expert):
         starts, rows, scores = self._table.scan(items, weights[:, :, None], queries.starts, queries.excluded, lanes)
         scores *= self._discounts(rows)[:, None]
 
+        def strongest(queries: Rows, columns: Rows, rows: Rows, steps: Floats) -> Rows:
+            """Where the walk began that leads to each item with the largest term: a head, or -1 where none does."""
+            best = self._table.strongest(queries, columns, rows, items, (weights * steps)[:, :, None], lanes)[:, 0]
+            heads: Rows = best // _NEAREST
+            return heads
+
         def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
-            steps = self._table.strongest(queries, columns, rows, items, weights[:, :, None], lanes)
-            named: Rows = np.where(steps < 0, -1, positions[queries[:, None], steps // _NEAREST])
-            named[named[:, 1] == named[:, 0], 1] = -1
+            first = strongest(queries, columns, rows, np.ones_like(_OF_STEP, np.float32))
+            named = np.full((len(rows), 2), -1, np.int32)
+            named[:, 0] = np.where(first < 0, -1, positions[queries, first])
+            for head in range(_HEADS):
+                too = strongest(queries, columns, rows, (_OF_STEP == head).astype(np.float32)) >= 0
+                too &= first != head
+                named[too, 1] = positions[queries[too], head]
             return named
 
         return Evidence(self.columns, (0.0,), starts, rows, scores, because)
@@ -76,7 +86,7 @@ class Walks(Expert):
 
     def _discounts(self, items: Rows) -> Floats:
         norms = self._table.norms(items)[..., self._lane]
-        discounts: Floats = np.reciprocal(np.sqrt(norms) + np.float32(_SHRINK))
+        discounts: Floats = np.reciprocal(np.sqrt(norms) + np.float32(SHRINK))
         return discounts
 
 

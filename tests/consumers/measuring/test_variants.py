@@ -41,6 +41,7 @@ def test_everything_can_be_left_out_that_is_there() -> None:
 def test_only_what_is_named_is_left_out_where_something_is() -> None:
     some = Variant(without=("popularity", "bursts")).recommender(settings(), 10)
     assert [name for name in some.scorers if name.startswith("without ")] == ["without bursts", "without popularity"]
+    assert Variant().left_out(settings()) == ()
     with pytest.raises(SettingsError, match=r"^--without nothing: .*there are transitions, .*\.$"):
         Variant(without=("nothing",)).recommender(settings(), 10)
 

@@ -1,5 +1,7 @@
 """Users 0 to 3 go 0 1, 1 2, 1 2 and 3 2: from 0 it is two steps to 2, by way of 1."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -70,14 +72,44 @@ def test_two_distinct_items_begin_and_the_older_one_weighs_less(expert: OnItsOwn
     assert log_features(reading, expert.columns, "walks", 4)[0] == pytest.approx(sparse(scores), rel=1e-5)
 
 
-def test_the_first_step_takes_the_four_most_similar() -> None:
-    """Item 0 is met with 1 to 5, with 5 but once and with the others twice, and each of them with 10 more."""
+def taught(pairs: list[tuple[int, int]]) -> OnItsOwn:
+    """Each pair is a user's only two events."""
     expert = OnItsOwn()
-    pairs = [(0, n) for n in (1, 2, 3, 4, 5)] + [(0, n) for n in (1, 2, 3, 4)] + [(n, 10 + n) for n in (1, 2, 3, 4, 5)]
     for user, (first, second) in enumerate(pairs):
         teach(expert, [(user, first, 2 * user), (user, second, 2 * user + 1)])
-    found = expert.read(query([(0, 99)], now_s=99)).score(np.arange(16, dtype=np.int32)[None])[0, :, 0]
-    assert np.flatnonzero(found).tolist() == [0, 11, 12, 13, 14]
+    return expert
+
+
+def walked(pairs: list[tuple[int, int]], heads: list[int], items: int) -> list[float]:
+    """Scores of all items by the formula, with dictionaries."""
+    met, norms = Counter[tuple[int, int]](), Counter[int]()
+    for pair in pairs:
+        met.update({pair, pair[::-1]})
+        norms.update(set(pair))
+
+    def alike(a: int, b: int) -> float:
+        return float(met[a, b] / (norms[a] ** 0.5 + 2) / (norms[b] ** 0.5 + 2))
+
+    scores = [0.0] * items
+    for j, head in enumerate(heads):
+        others = [other for item, other in met if item == head != other]  # of equals whom it met first
+        for step in sorted(others, key=lambda item: -alike(head, item))[:4]:
+            for item in range(items):
+                scores[item] += 0.8**j * alike(head, step) * alike(step, item)
+    return scores
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_what_the_formula_says(seed: int) -> None:
+    """Some items are met far more often than others, some with themselves."""
+    items = 12
+    drawn = (items * np.random.default_rng(seed).random((150, 2)) ** 2).astype(int)
+    pairs = [(int(first), int(second)) for first, second in drawn]
+    expert = taught(pairs)
+    for heads in ([0, 5], [3, 0], [7, 1]):
+        reading = expert.read(query([(head, 999 - n) for n, head in enumerate(heads)], now_s=999))
+        found = log_features(reading, expert.columns, "walks", items)[0]
+        assert found == pytest.approx(sparse(walked(pairs, heads, items)), rel=1e-4, abs=1e-5)
 
 
 def test_what_is_excluded_is_not_there(expert: OnItsOwn) -> None:
@@ -92,8 +124,10 @@ def test_reasons_name_where_the_walk_began(expert: OnItsOwn) -> None:
     assert named.tolist() == [[0, -1], [2, -1], [-1, -1]]
 
 
-def test_reasons_name_both_where_both_lead_there(expert: OnItsOwn) -> None:
-    teach(expert, [(9, 0, 50), (9, 2, 51)])  # from 0 by way of 2, and from 3 by way of 2, to 1
-    reading = expert.read(query([(3, 60), (0, 59)], now_s=60))
+def test_reasons_name_both_where_both_lead_there_the_stronger_first() -> None:
+    """From 0 there are two ways to 9, both stronger than the one from 5."""
+    expert = taught(3 * [(0, 1), (0, 2), (1, 9), (2, 9)] + 2 * [(5, 6), (6, 9)])
     zero = np.zeros(1, np.int32)
-    assert sorted(reading.because(zero, zero, np.array([1], np.int32))[0].tolist()) == [0, 1]
+    for window, named in (([0, 5], [0, 1]), ([5, 0], [1, 0]), ([0, 0, 7], [0, -1])):
+        reading = expert.read(query([(item, 99 - n) for n, item in enumerate(window)], now_s=99))
+        assert reading.because(zero, zero, np.array([9], np.int32))[0].tolist() == named
