@@ -167,3 +167,23 @@ class Expert(ABC):
     @abstractmethod
     def restore(self, state: State) -> None:
         """Take back what `state` gave; from then on both behave the same, bit for bit."""
+
+
+class Stateless(Expert):
+    """An expert that learns nothing of its own: it reads what the windows hold, or another expert's table."""
+
+    def learn(self, events: Events) -> None:
+        """Do nothing."""
+
+    def forget_items(self, dead: Mask) -> None:
+        """Do nothing."""
+
+    def forget_users(self, dead: Mask) -> None:
+        """Do nothing."""
+
+    def state(self) -> State:
+        """See Expert; there is none."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """See Expert; there is none."""

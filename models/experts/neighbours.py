@@ -115,7 +115,7 @@ class Neighbours:
     def strongest_neighbours(self, items: Rows, lane: int, most: int, shrink: float) -> tuple[Rows, Floats]:
         """Find the neighbours of `items` (B, D) of largest ``counter / (sqrt norm + shrink)``, itself left out.
 
-        Returns their rows and counters, (B, D, most) each, largest first; -1 and 0 where there are fewer.
+        Returns their rows and these values, (B, D, most) each, largest first; -1 and 0 where there are fewer.
         """
         found: tuple[Rows, Floats] = _strongest_neighbours(items, self._pool.blocks, self._norms, lane, most, shrink)
         return found
@@ -269,23 +269,18 @@ def _strongest(queries, columns, targets, items, weights, counters, blocks):
 @kernel
 def _strongest_neighbours(items, blocks, norms, lane, most, shrink):
     queries, depth = items.shape
-    best, counted = np.full((queries, depth, most), -1, np.int32), np.zeros((queries, depth, most), np.float32)
-    values = np.empty(most, np.float32)
+    best, values = np.full((queries, depth, most), -1, np.int32), np.zeros((queries, depth, most), np.float32)
     for b in range(queries):
         for j in range(depth):
             q = items[b, j]
             if not 0 <= q < len(blocks.used):
                 continue
             neighbours, counters = keys_of(blocks, q), counter_of(blocks, q, lane)
-            values[:] = 0
             for s in range(len(neighbours)):
                 value = np.float32(counters[s] / (np.sqrt(norms[neighbours[s], lane]) + shrink))
-                if value > values[most - 1] and neighbours[s] != q:
-                    rise(best[b, j], values, most - 1, neighbours[s], value)
-            for n in range(most):
-                if best[b, j, n] >= 0:
-                    counted[b, j, n] = counters[_find(best[b, j, n], neighbours)]
-    return best, counted
+                if value > values[b, j, most - 1] and neighbours[s] != q:
+                    rise(best[b, j], values[b, j], most - 1, neighbours[s], value)
+    return best, values
 
 
 @kernel

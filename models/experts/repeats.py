@@ -15,10 +15,9 @@ O(L^2) a query, for finding an item's earlier place in the window; no memory.
 
 import numpy as np
 
-from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
+from models.base import Column, Queries, Reading, Rows, Stateless
 from models.experts.evidence import Evidence
 from stream.kernels import kernel
-from stream.snapshots import State
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -26,7 +25,7 @@ _THURSDAY = 3  # weekday of 1970-01-01, Monday 0
 _COLUMNS = 4
 
 
-class Repeats(Expert):
+class Repeats(Stateless):
     """The user's own items, four columns."""
 
     name = "repeats"
@@ -49,22 +48,6 @@ class Repeats(Expert):
             return positions
 
         return Evidence(self.columns, (0.5, 0.5, 0.5, 1.0), starts, rows, scores, because)
-
-    def learn(self, events: Events) -> None:
-        """Do nothing: the windows are the state."""
-
-    def forget_items(self, dead: Mask) -> None:
-        """Do nothing: the windows are the state."""
-
-    def forget_users(self, dead: Mask) -> None:
-        """Do nothing: the windows are the state."""
-
-    def state(self) -> State:
-        """See Expert; there is none."""
-        return {}
-
-    def restore(self, state: State) -> None:
-        """See Expert; there is none."""
 
 
 @kernel

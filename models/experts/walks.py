@@ -14,19 +14,18 @@ O(8 n) a query, n neighbours in a row, and nothing an event. It keeps nothing: t
 
 import numpy as np
 
-from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.base import Column, Floats, Queries, Reading, Rows, Stateless
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.covisitation import SHRINK, Covisitation
 from models.experts.evidence import Evidence
 from stream.kernels import kernel
-from stream.snapshots import State
 
 _HEADS, _NEAREST = 2, 4
 _BY_HEAD = 0.8 ** np.arange(_HEADS, dtype=np.float32)
 _OF_STEP = np.repeat(np.arange(_HEADS), _NEAREST)  # the head of each first step
 
 
-class Walks(Expert):
+class Walks(Stateless):
     """One column over the table of `together`, which has the readout `Covisitation`."""
 
     name = "walks"
@@ -34,6 +33,7 @@ class Walks(Expert):
 
     def __init__(self, together: Cooccurrence) -> None:
         self._table = together.table
+        self._readout = Covisitation()
         self._lane = together.columns.index(Covisitation.column)
 
     def read(self, queries: Queries) -> Reading:
@@ -41,11 +41,10 @@ class Walks(Expert):
         positions = _newest_distinct(queries.windows.items, _HEADS)
         heads = np.take_along_axis(queries.windows.items, np.maximum(positions, 0), axis=1)
         heads[positions < 0] = -1
-        nodes, met = self._table.strongest_neighbours(heads, self._lane, _NEAREST, SHRINK)
-        first = self._discounts(heads) * _BY_HEAD
+        nodes, near = self._table.strongest_neighbours(heads, self._lane, _NEAREST, SHRINK)
         items = nodes.reshape(len(heads), _HEADS * _NEAREST)
-        second = self._discounts(items)
-        weights = (met * first[:, :, None]).reshape(items.shape) * second * second
+        first = self._discounts(heads) * _BY_HEAD
+        weights = (near * first[:, :, None]).reshape(items.shape) * self._discounts(items)
         lanes = np.array([self._lane])
         starts, rows, scores = self._table.scan(items, weights[:, :, None], queries.starts, queries.excluded, lanes)
         scores *= self._discounts(rows)[:, None]
@@ -68,26 +67,8 @@ class Walks(Expert):
 
         return Evidence(self.columns, (0.0,), starts, rows, scores, because)
 
-    def learn(self, events: Events) -> None:
-        """Do nothing: the table learns from its own expert."""
-
-    def forget_items(self, dead: Mask) -> None:
-        """Do nothing, as `learn`."""
-
-    def forget_users(self, dead: Mask) -> None:
-        """Do nothing, as `learn`."""
-
-    def state(self) -> State:
-        """See Expert."""
-        return {}
-
-    def restore(self, state: State) -> None:
-        """See Expert."""
-
     def _discounts(self, items: Rows) -> Floats:
-        norms = self._table.norms(items)[..., self._lane]
-        discounts: Floats = np.reciprocal(np.sqrt(norms) + np.float32(SHRINK))
-        return discounts
+        return self._readout.factor(self._table.norms(items)[..., self._lane])
 
 
 @kernel

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -87,41 +88,36 @@ def server(prometheus: str, broker: EmbeddedBroker, tmp_path_factory: pytest.Tem
     targets = [f"{settings.metrics.host}:{settings.metrics.port}"]
     with Server(prometheus, folder, targets) as running, Child(settings, folder) as child:
         batches = list(synthetic(EVENTS, seed=1))
-        half = len(batches) // 2
+        half, sent = len(batches) // 2, 0
         for part in (batches[:half], batches[half:]):  # what is scraped between them is where rates begin
-            _pass_through(part, settings, child, running)
+            begun = time.time()
+            sent += _send(part, settings)
+            running.wait(partial(_is_done, child, sent, begun), "the events to be dealt with")
+            running.wait(partial(_scraped_twice_since, time.time(), running), "two points of everything, for rates")
         running.stop_the_clock()
         yield running
 
 
-def _pass_through(batches: list[EventBatch], settings: Settings, child: Child, server: Server) -> None:
-    """Send these, and bad records, and wait for all to be dealt with, a newer snapshot, and two scrapes of it."""
-    before = _figures(child)
+def _send(batches: list[EventBatch], settings: Settings) -> int:
+    """Send these, and bad records; return how many that is."""
     Replay(settings.kafka.connection(), settings, Pace(None), "observed").send(batches)
     with KafkaProducer(**settings.kafka.connection().settings()) as producer:
         for _ in range(BAD):
             producer.send(settings.input.topic, value=b"not json")
-    sent = sum(len(batch) for batch in batches) + BAD
-
-    def dealt_with() -> bool:
-        now = _figures(child)
-        newer = now.total("snapshot_timestamp_seconds") > before.total("snapshot_timestamp_seconds")
-        return newer and now.processed() - before.processed() >= sent
-
-    server.wait(dealt_with, "the events to be dealt with")
-    done = time.time()
-    server.wait(lambda: _scrapes_since(done, server) >= 2, "two points of everything, for rates")
+    return sum(map(len, batches)) + BAD
 
 
-def _figures(child: Child) -> Figures:
+def _is_done(child: Child, sent: int, begun: float) -> bool:
+    """Whether all that was sent is dealt with, and there is a snapshot of since `begun`."""
     child.check()
-    return child.figures() or Figures("")
+    figures = child.figures() or Figures()
+    return figures.processed() >= sent and figures.total("snapshot_timestamp_seconds") > begun
 
 
-def _scrapes_since(moment: float, server: Server) -> int:
+def _scraped_twice_since(moment: float, server: Server) -> bool:
     since_ms = int(1000 * (time.time() - moment)) + 1
     found = server.query(f"count_over_time(up[{since_ms}ms])")
-    return int(found[0]["value"][1]) if found else 0
+    return bool(found) and int(found[0]["value"][1]) >= 2
 
 
 @pytest.mark.parametrize("query", [*panel_queries(), *documented_queries()], ids=lambda query: query.where)

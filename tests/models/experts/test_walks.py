@@ -5,36 +5,26 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.base import Events, Mask
+from models.base import Queries, Reading
 from models.experts import covisitation, transitions
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.walks import Walks
-from stream.snapshots import State
+from models.measuring.wrapped import Wrapped
 from tests.models.checks import CHECKS, Check, name_of
 from tests.models.tiny import log_features, query, sparse, teach
 
 
-class OnItsOwn(Walks):
-    """Walks that teach the table they read, as one expert."""
+class OnItsOwn(Wrapped):
+    """Walks, and the expert that teaches the table they read, as one."""
 
     def __init__(self) -> None:
-        self.together = Cooccurrence((*transitions.READOUTS, *covisitation.READOUTS), seed=3)
-        super().__init__(self.together)
+        together = Cooccurrence((*transitions.READOUTS, *covisitation.READOUTS), seed=3)
+        super().__init__(together)
+        self._walks = Walks(together)
+        self.name, self.columns = Walks.name, Walks.columns
 
-    def learn(self, events: Events) -> None:
-        self.together.learn(events)
-
-    def forget_items(self, dead: Mask) -> None:
-        self.together.forget_items(dead)
-
-    def forget_users(self, dead: Mask) -> None:
-        self.together.forget_users(dead)
-
-    def state(self) -> State:
-        return self.together.state()
-
-    def restore(self, state: State) -> None:
-        self.together.restore(state)
+    def read(self, queries: Queries) -> Reading:
+        return self._walks.read(queries)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
