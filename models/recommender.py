@@ -22,7 +22,7 @@ from models.items import Counts, ItemStatistics
 from models.metrics import MISS
 from models.ranking.candidates import union
 from models.ranking.context import EVIDENCE_COLUMNS, WIDTH, contexts
-from models.ranking.features import PLAIN, features
+from models.ranking.features import count, features
 from models.ranking.mixture import Mixture
 from models.ranking.ranker import Ranker
 from models.ranking.reasons import REASONS, Reasons, contributions, source_groups, strongest
@@ -117,7 +117,7 @@ class Recommender:
         self._silent_x, self._silent = silenced(silent)
         self._items = ItemStatistics()
         self._mixture = Mixture(len(self._columns), WIDTH)
-        self._ranker = Ranker(1 + len(self._columns) + PLAIN, WIDTH)
+        self._ranker = Ranker(count(len(self._columns)), WIDTH)
         self.events_learned = 0
         self.updates_dropped = 0
         self.milestone: Milestone | None = None  # no part of the state: the last one met since

@@ -1,9 +1,11 @@
 """What the ranker sees of a candidate: the mixture, every expert, the item itself, and the user's history with it.
 
-``F = 1 + K + PLAIN`` features in this order:
+``F = 1 + 2 K + PLAIN`` features in this order:
 
 - the mixture's log probability;
 - the K experts' log features;
+- K shares of the best, ``exp(feature - largest feature of any candidate)``, 0 where an expert says the same of all: a
+  sum of logarithms lets every expert veto, a sum of shares lets each of them vote;
 - five numbers of the item: log age in hours, log idle minutes, log count, the log odds that an event with it is a
   return (`models.items`), and count <= 2;
 - for items of the window, twelve of its newest place there (met, is the last, is the second last,
@@ -19,7 +21,7 @@ learning rate fits all; flags stay 0 or 1.
 import numpy as np
 
 from models.base import Floats, Queries, Rows
-from models.elementary import log1p32, log1p_all
+from models.elementary import exp_all, log1p32, log1p_all
 from models.items import COUNT, FIRST_MS, LAST_MS, RETURNS, ItemStatistics
 from stream.kernels import kernel
 
@@ -43,6 +45,11 @@ _RARE = np.float32(np.log1p(2.5))  # of counts up to 2 the logarithm is less
 _SINCE_MINUTES = np.array([1.0, 10.0, 60.0, 360.0, 1_440.0, 10_080.0])
 
 
+def count(experts: int) -> int:
+    """F, the number of features where there are so many columns of experts."""
+    return 1 + 2 * experts + PLAIN
+
+
 def features(
     queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, lift: Floats, items: ItemStatistics
 ) -> Floats:
@@ -62,11 +69,13 @@ def _features(
     table, pauses, prior_returns, prior_events, item_rows,
 ):  # fmt: skip
     queries, width, experts = raw.shape
-    result = np.zeros((queries, width, 1 + experts + PLAIN), np.float32)
+    result = np.zeros((queries, width, 1 + 2 * experts + PLAIN), np.float32)
+    shares = np.empty((width, experts), np.float32)
     place = np.empty(item_rows, np.int32)  # never filled: a place counts where the candidate standing there says so
     numbers = np.empty((width, 1 + _LOGS), np.float32)
     scale = np.float32(SCALE)
-    own = 1 + experts + _ITEM
+    plain = 1 + 2 * experts
+    own = plain + _ITEM
     for b in range(queries):
         size = 0
         while size < width and candidates[b, size] >= 0:
@@ -76,13 +85,16 @@ def _features(
             numbers[c, 0] = mixture[b, c] / MIX_FLOOR
         _numbers_of(candidates[b], size, now_ms[b], table, prior_returns, prior_events, numbers)
         log1p_all(numbers[:size])
+        if size > 0:
+            _shares_of_best(raw[b, :size], shares[:size])
         for c in range(size):
             row = result[b, c]
             row[0] = scale * numbers[c, 0]
             for k in range(experts):
                 row[1 + k] = scale * raw[b, c, k]
+                row[1 + experts + k] = scale * shares[c, k]
             for n in range(_LOGS):
-                row[1 + experts + n] = scale * numbers[c, 1 + n]
+                row[plain + n] = scale * numbers[c, 1 + n]
             row[own - 2] += scale * _LOG_LEAST_ODDS
             row[own - 1] = numbers[c, 3] < _RARE
             row[own + _OWN] = scale * lift[b, c]
@@ -106,6 +118,23 @@ def _features(
             if result[b, c, own] > 0:
                 result[b, c, own + 4] = scale * log1p32(result[b, c, own + 4])
     return result
+
+
+@kernel
+def _shares_of_best(raw, shares):
+    """Fill `shares` (C, K) from log features (C, K), C at least 1."""
+    size, experts = raw.shape
+    least, most = raw[0].copy(), raw[0].copy()
+    for c in range(size):
+        for k in range(experts):
+            least[k], most[k] = min(least[k], raw[c, k]), max(most[k], raw[c, k])
+    for c in range(size):
+        for k in range(experts):
+            shares[c, k] = raw[c, k] - most[k]
+    exp_all(shares)
+    for c in range(size):
+        for k in range(experts):
+            shares[c, k] *= least[k] < most[k]
 
 
 @kernel

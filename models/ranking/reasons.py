@@ -67,9 +67,12 @@ def _contributions(features, weights, parts, queries, places, group_of, groups):
             total += parts[b, c, k]
         mixture = features[b, c, 0] * weights[b, 0] / total
         for k in range(experts):
-            terms[n, k] = features[b, c, 1 + k] * weights[b, 1 + k] + mixture * parts[b, c, k]
-        for f in range(len(group_of)):
-            terms[n, experts + group_of[f]] += features[b, c, 1 + experts + f] * weights[b, 1 + experts + f]
+            terms[n, k] = mixture * parts[b, c, k]
+            for f in (1 + k, 1 + experts + k):
+                terms[n, k] += features[b, c, f] * weights[b, f]
+        for g in range(len(group_of)):
+            f = 1 + 2 * experts + g
+            terms[n, experts + group_of[g]] += features[b, c, f] * weights[b, f]
     return terms
 
 

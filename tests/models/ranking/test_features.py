@@ -3,7 +3,7 @@ import pytest
 
 from models.base import Floats
 from models.items import ItemStatistics
-from models.ranking.features import PLAIN, features
+from models.ranking.features import PLAIN, count, features
 from tests.models.tiny import each, query
 
 HOUR_S = 3600
@@ -28,9 +28,18 @@ def found() -> Floats:
 
 
 def test_mixture_and_experts_come_first(found: Floats) -> None:
-    assert found.shape == (4, 1 + 2 + PLAIN)
+    assert found.shape == (4, count(2)) == (4, 1 + 2 + 2 + PLAIN)
     assert found[0, :3] == pytest.approx([0.2 * np.log(0.750001 / 1e-6), 0.2, 0.4])
     assert found[1, :3] == pytest.approx([0.2 * np.log(0.250001 / 1e-6), 0.6, 0])
+
+
+def test_shares_of_the_best_of_each_expert() -> None:
+    raw = np.array([[[1, 5], [3, 5], [2.5, 5]]], np.float32)
+    none = np.zeros((1, 3), np.float32)
+    candidates = np.array([[4, 1, 9]], np.int32)
+    shares = features(query([], now_s=0), candidates, raw, none, none, ItemStatistics())[0, :, 3:5]
+    assert shares[:, 0] == pytest.approx(0.2 * np.exp([-2, 0, -0.5]))
+    assert not shares[:, 1].any(), "who says the same of all says nothing"
 
 
 def log_odds(returns: int, events: int) -> float:
@@ -40,23 +49,23 @@ def log_odds(returns: int, events: int) -> float:
 
 
 def test_what_is_known_of_an_item(found: Floats) -> None:
-    assert found[0, 3:8] == pytest.approx(
+    assert found[0, 5:10] == pytest.approx(
         [0.2 * np.log1p(4), 0.2 * np.log1p(120), 0.2 * np.log1p(3), log_odds(2, 3), 0], abs=1e-6
     )
-    assert found[1, 3:8] == pytest.approx([0, 0, 0, log_odds(0, 0), 1], abs=1e-6)
-    assert found[2, 3:8] == pytest.approx(
+    assert found[1, 5:10] == pytest.approx([0, 0, 0, log_odds(0, 0), 1], abs=1e-6)
+    assert found[2, 5:10] == pytest.approx(
         [0.2 * np.log1p(2), 0.2 * np.log1p(120), 0.2 * np.log1p(1), log_odds(0, 1), 1]
     )
 
 
 def test_the_place_of_an_item_in_the_window(found: Floats) -> None:
-    assert not found[[0, 2, 3], 8:24].any()
+    assert not found[[0, 2, 3], 10:26].any()
     expected = [1, 0, 1, 0.2 / 2**0.5, 0.2 * np.log1p(2), 0.2 * np.log1p(120), 0, 0, 0, 1, 1, 1]
-    assert found[1, 8:20] == pytest.approx(expected)
+    assert found[1, 10:22] == pytest.approx(expected)
 
 
 def test_coming_back_to_what_nobody_came_back_to(found: Floats) -> None:
-    assert found[1, 20:24] == pytest.approx([found[1, 6], 0, 0, 0])
+    assert found[1, 22:26] == pytest.approx([found[1, 8], 0, 0, 0])
 
 
 @pytest.mark.parametrize(("hours", "later"), [(6, np.log(3)), (0.5, -np.log(4)), (2_000, 6)])
@@ -68,11 +77,11 @@ def test_coming_back_sooner_or_later_than_is_usual(hours: float, later: float) -
     none = np.zeros((1, 1), np.float32)
     asked = query([(4, 3 * HOUR_S)], now_s=now_s)
     row = features(asked, np.array([[4]], np.int32), none[:, :, None], none, none, items)[0, 0]
-    assert row[19:23] == pytest.approx([row[5], 1, 0.2 * later, 0.2 * abs(later)], rel=1e-3)
+    assert row[20:24] == pytest.approx([row[6], 1, 0.2 * later, 0.2 * abs(later)], rel=1e-3)
 
 
 def test_lift_comes_last(found: Floats) -> None:
-    assert found[:, 24] == pytest.approx([0.6, -0.2, 0, 0])
+    assert found[:, 26] == pytest.approx([0.6, -0.2, 0, 0])
 
 
 def test_padding_has_no_features(found: Floats) -> None:
@@ -83,4 +92,4 @@ def test_no_queries() -> None:
     nobody = query(now_s=0)
     none = np.zeros((0, 1), np.float32)
     nothing = features(nobody, none.astype(np.int32), np.zeros((0, 1, 2), np.float32), none, none, learned())
-    assert nothing.shape == (0, 1, 3 + PLAIN)
+    assert nothing.shape == (0, 1, count(2))
