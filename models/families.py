@@ -4,7 +4,7 @@ To add one: write it in a file of its own against the contract in `base`, list i
 test run the contract checks. Its columns then take part in candidates, mixture, ranker, reasons and metrics.
 
 A *family* is what can be left out, to measure what it is worth: an expert, or the readouts of one kind in the
-co-occurrence table that several kinds share, and that walks read too. Some are there only where they are asked for.
+co-occurrence table that several kinds share, and that walks read too, as paths read the moments of sessions. Some are there only where they are asked for.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -16,6 +16,7 @@ from models.experts.content import Content
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.dynamics import Dynamics
 from models.experts.factorization import FactorizationExpert
+from models.experts.paths import Paths
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
 from models.experts.sessions import SimilarSessions
@@ -39,7 +40,6 @@ _READOUTS = {
 }
 _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
-    "sessions": lambda _: SimilarSessions(),
     "popularity": lambda _: Popularity(),
     "ages": lambda _: Ages(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),
@@ -58,7 +58,7 @@ NETWORK = "sequence"
 CONTENT = "content"
 """The family that is there only where something is told of items."""
 
-FAMILIES = (*_READOUTS, Walks.name, *_EXPERTS, CONTENT, NETWORK)
+FAMILIES = (*_READOUTS, Walks.name, SimilarSessions.name, Paths.name, *_EXPERTS, CONTENT, NETWORK)
 
 
 def columns(family: str, experts: Sequence[Expert]) -> list[str]:
@@ -84,7 +84,9 @@ def experts(
     readouts = [readout for some in _READOUTS.values() for readout in some]
     chosen = _EXPERTS | {family: make for family, make in _OPTIONAL.items() if family in optional}
     together = Cooccurrence(readouts, seed=seed)
-    counting: list[Expert] = [together, Walks(together), *(make(seed) for make in chosen.values())]
+    sessions = SimilarSessions()
+    counting: list[Expert] = [together, Walks(together), sessions, Paths(sessions)]
+    counting += [make(seed) for make in chosen.values()]
     if vector_length is not None:
         counting.append(Content(vector_length, seed))
     if network is None:

@@ -43,17 +43,22 @@ class SimilarSessions(Expert):
     ----------
     capacity
         Events among which moments are looked for.
+
+    Attributes
+    ----------
+    occurrences
+        The moments; others read them too.
     """
 
     name = "sessions"
     columns = (Column("similar_sessions", 20),)
 
     def __init__(self, capacity: int = 500_000) -> None:
-        self._occurrences = Occurrences(capacity, _BEFORE, _AFTER)
+        self.occurrences = Occurrences(capacity, _BEFORE, _AFTER)
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
-        met = self._occurrences
+        met = self.occurrences
         firsts, slots, weights, heads = _moments(queries.windows.items, met.newest, met.older, met.oldest, met.before)
         starts, rows, scores = _given(
             firsts, slots, weights, met.before, met.after, queries.starts, queries.excluded, len(met.newest)
@@ -67,23 +72,23 @@ class SimilarSessions(Expert):
 
     def learn(self, events: Events) -> None:
         """See Expert."""
-        self._occurrences.learn(events)
+        self.occurrences.learn(events)
 
     def forget_items(self, dead: Mask) -> None:
         """See Expert."""
-        self._occurrences.forget_items(dead)
+        self.occurrences.forget_items(dead)
 
     def forget_users(self, dead: Mask) -> None:
         """See Expert."""
-        self._occurrences.forget_users(dead)
+        self.occurrences.forget_users(dead)
 
     def state(self) -> State:
         """See Expert."""
-        return self._occurrences.state()
+        return self.occurrences.state()
 
     def restore(self, state: State) -> None:
         """See Expert."""
-        self._occurrences.restore(state)
+        self.occurrences.restore(state)
 
 
 @kernel

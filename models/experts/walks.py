@@ -17,8 +17,8 @@ import numpy as np
 from models.base import Column, Floats, Queries, Reading, Rows, Stateless
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.covisitation import SHRINK, Covisitation
+from models.experts.distinct import newest_distinct
 from models.experts.evidence import Evidence
-from stream.kernels import kernel
 
 _HEADS, _NEAREST = 2, 4
 _BY_HEAD = 0.8 ** np.arange(_HEADS, dtype=np.float32)
@@ -38,7 +38,7 @@ class Walks(Stateless):
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
-        positions = _newest_distinct(queries.windows.items, _HEADS)
+        positions = newest_distinct(queries.windows.items, _HEADS)
         heads = np.take_along_axis(queries.windows.items, np.maximum(positions, 0), axis=1)
         heads[positions < 0] = -1
         nodes, near = self._table.strongest_neighbours(heads, self._lane, _NEAREST, SHRINK)
@@ -69,21 +69,3 @@ class Walks(Stateless):
 
     def _discounts(self, items: Rows) -> Floats:
         return self._readout.factor(self._table.norms(items)[..., self._lane])
-
-
-@kernel
-def _newest_distinct(items, most):
-    """Positions (B, most) of the newest distinct items of windows (B, L), newest first; -1 where there are fewer."""
-    positions = np.full((len(items), most), -1, np.int32)
-    for b in range(len(items)):
-        found = 0
-        for j in range(items.shape[1]):
-            if items[b, j] < 0 or found == most:
-                break
-            known = False
-            for n in range(found):
-                known |= items[b, positions[b, n]] == items[b, j]
-            if not known:
-                positions[b, found] = j
-                found += 1
-    return positions
