@@ -4,7 +4,8 @@ To add one: write it in a file of its own against the contract in `base`, list i
 test run the contract checks. Its columns then take part in candidates, mixture, ranker, reasons and metrics.
 
 A *family* is what can be left out, to measure what it is worth: an expert, or the readouts of one kind in the
-co-occurrence table that several kinds share, and that walks read too, as paths read the moments of sessions. Some are there only where they are asked for.
+co-occurrence table that several kinds share. Walks read that table too, as paths read the moments of sessions. Some
+families are there only where they are asked for.
 """
 
 from collections.abc import Callable, Collection, Sequence

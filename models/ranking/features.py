@@ -85,8 +85,7 @@ def _features(
             numbers[c, 0] = mixture[b, c] / MIX_FLOOR
         _numbers_of(candidates[b], size, now_ms[b], table, prior_returns, prior_events, numbers)
         log1p_all(numbers[:size])
-        if size > 0:
-            _shares_of_best(raw[b, :size], shares[:size])
+        _shares_of_best(raw[b, :size], shares[:size])
         for c in range(size):
             row = result[b, c]
             row[0] = scale * numbers[c, 0]
@@ -122,8 +121,10 @@ def _features(
 
 @kernel
 def _shares_of_best(raw, shares):
-    """Fill `shares` (C, K) from log features (C, K), C at least 1."""
+    """Fill `shares` (C, K) from log features (C, K)."""
     size, experts = raw.shape
+    if size == 0:
+        return
     least, most = raw[0].copy(), raw[0].copy()
     for c in range(size):
         for k in range(experts):

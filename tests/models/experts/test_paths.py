@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.base import Queries, Reading
+from models.base import Floats, Queries, Reading
 from models.experts.paths import Paths
 from models.experts.sessions import SimilarSessions
 from models.measuring.wrapped import Wrapped
@@ -42,10 +42,11 @@ def taught(ways: list[list[int]], capacity: int = 150) -> OnItsOwn:
     return expert
 
 
-def said(expert: OnItsOwn, newest_first: list[int], items: int, excluded: tuple[int, ...] = ()) -> np.ndarray:
+def said(expert: OnItsOwn, newest_first: list[int], items: int, excluded: tuple[int, ...] = ()) -> Floats:
     window = [(item, 99_999 - n) for n, item in enumerate(newest_first)]
     reading = expert.read(query(window, now_s=99_999, excluded=excluded))
-    return log_features(reading, expert.columns, "same_path", items)[0]
+    found: Floats = log_features(reading, expert.columns, "same_path", items)[0]
+    return found
 
 
 def test_who_came_the_same_way_says_where_it_leads() -> None:
