@@ -30,6 +30,10 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
+PAIRS = 3
+"""Numbers that pairs of items say of a candidate; see `Reading.pairs`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One scorer of the ranker: its name in metrics and reasons, and how many candidates it may propose."""
@@ -115,10 +119,12 @@ class Reading(ABC):
         """How much raw evidence stands behind each column (B, E); None where the expert does not count any."""
         return None
 
-    def lift(self, candidates: Rows) -> Floats | None:
-        """How much more often than by chance candidates (B, C) meet the window's items: sums of log lifts (B, C).
+    def pairs(self, candidates: Rows, likely: Floats) -> Floats | None:
+        """Say what pairs of items tell of candidates (B, C), which are likely by `likely` (B, C): (B, C, PAIRS).
 
-        None where the expert does not count pairs.
+        How much more often than by chance they meet the window's items (`experts.lift`); and how surely they come after
+        these, and on average after the likeliest candidates, rather than before (`experts.precedence`). None where the
+        expert does not count pairs.
         """
         return None
 

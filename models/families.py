@@ -39,6 +39,7 @@ _READOUTS = {
     "covisitation": covisitation.READOUTS,
     "bursts": bursts.READOUTS,
 }
+_ORDER = "transitions", "covisitation"
 _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
     "popularity": lambda _: Popularity(),
@@ -84,7 +85,7 @@ def experts(
     """
     readouts = [readout for some in _READOUTS.values() for readout in some]
     chosen = _EXPERTS | {family: make for family, make in _OPTIONAL.items() if family in optional}
-    together = Cooccurrence(readouts, seed=seed)
+    together = Cooccurrence(readouts, seed=seed, order=_ORDER)
     sessions = SimilarSessions()
     counting: list[Expert] = [together, Walks(together), sessions, Paths(sessions)]
     counting += [make(seed) for make in chosen.values()]

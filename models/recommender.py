@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
-from models.base import Events, Expert, Floats, Mask, Progress, Queries, Reading, Rows
+from models.base import PAIRS, Events, Expert, Floats, Mask, Progress, Queries, Reading, Rows
 from models.items import Counts, ItemStatistics
 from models.metrics import MISS
 from models.ranking.candidates import union
@@ -135,7 +135,8 @@ class Recommender:
         x = contexts(queries, self._items, self._evidence(readings, len(queries)))
         x[:, self._silent_x] = 0
         mixture, parts = self._mixture.predict(raw, sizes, x)
-        feats = features(queries, candidates, raw, mixture, _lift(readings, candidates), self._items)
+        pairs = _pairs(readings, candidates, mixture)
+        feats = features(queries, candidates, raw, mixture, pairs, self._items)
         feats[:, :, self._silent] = 0
         probabilities, weights = self._ranker.predict(feats, sizes, x, queries.windows.users)
         return Scored(queries, readings, candidates, sizes, raw, x, mixture, parts, feats, probabilities, weights)
@@ -307,14 +308,14 @@ def _best(values, k):
     return best
 
 
-def _lift(readings: Sequence[Reading], candidates: Rows) -> Floats:
-    """Log lifts of the candidates (B, C), from every expert that counts pairs."""
-    lift = np.zeros(candidates.shape, np.float32)
+def _pairs(readings: Sequence[Reading], candidates: Rows, likely: Floats) -> Floats:
+    """Ask every expert that counts pairs what they tell of the candidates: (B, C, PAIRS)."""
+    pairs = np.zeros((*candidates.shape, PAIRS), np.float32)
     for reading in readings:
-        part = reading.lift(candidates)
+        part = reading.pairs(candidates, likely)
         if part is not None:
-            lift += part
-    return lift
+            pairs += part
+    return pairs
 
 
 @kernel

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
+from models.base import PAIRS, Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.experts.evidence import Evidence
 from models.experts.neighbours import Neighbours
+from models.tables import rise
+from stream.kernels import kernel
 from stream.snapshots import State
 from stream.windows import WindowView
 
@@ -23,6 +25,9 @@ _Places = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 _NOTHING = -1
 _LARGEST_EXPONENT = 40.0
 """Of growing weights: e^40 times a billion meetings is far inside single precision."""
+
+_BY_POSITION = np.float32(0.9) ** np.arange(20, dtype=np.float32)  # of the window's items, where precedence is asked
+_LIKELIEST = 20  # candidates beside which it is asked
 
 
 class Readout(ABC):
@@ -66,13 +71,24 @@ class Cooccurrence(Expert):
         Newest window items that are read and learned from, D below; at most 256.
     seed
         Of the sampling in full rows.
+    order
+        Names of two columns that count alike, of followers and both ways: with them, readings tell precedence.
     """
 
     name = "cooccurrence"
 
-    def __init__(self, readouts: Sequence[Readout], width: int = 1024, depth: int = 100, seed: int = 0) -> None:
+    def __init__(
+        self,
+        readouts: Sequence[Readout],
+        width: int = 1024,
+        depth: int = 100,
+        seed: int = 0,
+        order: tuple[str, str] | None = None,
+    ) -> None:
         self._readouts = tuple(readouts)
         self.columns = tuple(readout.column for readout in readouts)
+        names = [column.name for column in self.columns]
+        self._order = None if order is None else (names.index(order[0]), names.index(order[1]))
         self._priors = [readout.prior for readout in readouts]
         self._depth = depth
         self.table = Neighbours(len(readouts), width, seed)
@@ -96,10 +112,18 @@ class Cooccurrence(Expert):
         def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
             return self.table.strongest(queries, columns, rows, items, weights)
 
-        def lift(candidates: Rows) -> Floats:
-            return self.table.lift(items, candidates)
+        def pairs(candidates: Rows, likely: Floats) -> Floats:
+            said = np.zeros((*candidates.shape, PAIRS), np.float32)
+            said[:, :, 0] = self.table.lift(items, candidates)
+            if self._order is not None:
+                near = items[:, : len(_BY_POSITION)]
+                weights = np.broadcast_to(_BY_POSITION[: near.shape[1]], near.shape)
+                said[:, :, 1] = self.table.precedence(near, weights, candidates, *self._order)
+                others, weights = _likeliest(candidates, likely, _LIKELIEST)
+                said[:, :, 2] = self.table.precedence(others, weights, candidates, *self._order)
+            return said
 
-        return Evidence(self.columns, self._priors, starts, rows, scores, because, lift)
+        return Evidence(self.columns, self._priors, starts, rows, scores, because, pairs)
 
     def learn(self, events: Events) -> None:
         """See Expert."""
@@ -162,3 +186,15 @@ class Cooccurrence(Expert):
             self._origin_ms[lane] = newest
         scale: Floats = np.exp((now_ms - self._origin_ms[lane]) * rate).astype(np.float32)
         return scale
+
+
+@kernel
+def _likeliest(candidates, likely, most):
+    """Find the likeliest of candidates (B, C): item rows, -1 behind the last, and how likely, (B, most) each."""
+    rows = np.full((len(candidates), most), -1, np.int32)
+    values = np.zeros((len(candidates), most), np.float32)
+    for b in range(len(candidates)):
+        for c in range(candidates.shape[1]):
+            if candidates[b, c] >= 0 and likely[b, c] > values[b, most - 1]:
+                rise(rows[b], values[b], most - 1, candidates[b, c], likely[b, c])
+    return rows, values

@@ -33,8 +33,8 @@ class Evidence(Reading):
         Query b has evidence for the distinct item rows ``rows[starts[b]:starts[b + 1]]`` with raw scores (n, E), >= 0.
     because
         Answers `Reading.because`, where the expert can tell what in the window its evidence came from.
-    lift
-        Answers `Reading.lift`, where the expert counts pairs.
+    pairs
+        Answers `Reading.pairs`, where the expert counts pairs.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Evidence(Reading):
         rows: Rows,
         scores: Floats,
         because: Callable[[Rows, Rows, Rows], Rows] | None = None,
-        lift: Callable[[Rows], Floats] | None = None,
+        pairs: Callable[[Rows, Floats], Floats] | None = None,
     ) -> None:
         self._columns = columns
         self._because = because or super().because
-        self._lift = lift or super().lift
+        self._pairs = pairs or super().pairs
         self._starts = starts
         self._rows = rows
         self._scores = scores
@@ -65,9 +65,9 @@ class Evidence(Reading):
         """See Reading."""
         return self._because(queries, columns, items)
 
-    def lift(self, candidates: Rows) -> Floats | None:
+    def pairs(self, candidates: Rows, likely: Floats) -> Floats | None:
         """See Reading."""
-        return self._lift(candidates)
+        return self._pairs(candidates, likely)
 
     def propose(self) -> Rows:
         """See Reading."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from models.base import Floats, Mask, Rows
 from models.experts.blocks import Pool, add, counter_of, fitting, keys_of, replace
 from models.experts.lift import log_lift
+from models.experts.precedence import log_precedence
 from models.tables import grown, mixed, padded, rise, with_room
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -101,6 +102,14 @@ class Neighbours:
         """Sum the log lifts of candidates (B, C) over window items (B, D), as `lift` says: (B, C)."""
         lift: Floats = log_lift(items, candidates, self._pool.blocks, self._met, self._all_met)
         return lift
+
+    def precedence(self, others: Rows, weights: Floats, candidates: Rows, forward: int, both: int) -> Floats:
+        """Sum how surely candidates (B, C) come after `others` (B, D), as `precedence` says: (B, C).
+
+        `forward` and `both` are the lanes of the followers and of the same counts both ways.
+        """
+        order: Floats = log_precedence(others, weights, candidates, self._pool.blocks, forward, both)
+        return order
 
     def strongest(
         self, queries: Rows, columns: Rows, targets: Rows, items: Rows, weights: Floats, lanes: Places | None = None

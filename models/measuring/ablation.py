@@ -158,9 +158,9 @@ class _Remembered(Reading):
         """See Reading."""
         return self._reading.mass()
 
-    def lift(self, candidates: Rows) -> Floats | None:
+    def pairs(self, candidates: Rows, likely: Floats) -> Floats | None:
         """See Reading."""
-        return self._reading.lift(candidates)
+        return self._reading.pairs(candidates, likely)
 
     def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
         """See Reading."""
@@ -187,9 +187,9 @@ class _Part(Reading):
         mass = self._reading.mass()
         return None if mass is None else mass[:, self._places]
 
-    def lift(self, candidates: Rows) -> Floats | None:
+    def pairs(self, candidates: Rows, likely: Floats) -> Floats | None:
         """See Reading."""
-        return self._reading.lift(candidates)
+        return self._reading.pairs(candidates, likely)
 
     def because(self, queries: Rows, columns: Rows, items: Rows) -> Rows:
         """See Reading."""

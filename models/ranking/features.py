@@ -12,7 +12,8 @@
   1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and four
   of coming back to it: the log odds once more, whether anybody ever did, and where somebody did, by how much the log
   seconds since differ from those that are usual, with and without the sign;
-- the item's log lift beside the window's items (`lift`).
+- what pairs say: the item's log lift beside the window's items (`lift`), and its log precedence after these, and after
+  the likeliest candidates (`precedence`).
 
 Log odds are those of .001 more; other logarithms are of one plus the number. Numbers are scaled by .2 so that one
 learning rate fits all; flags stay 0 or 1.
@@ -20,22 +21,23 @@ learning rate fits all; flags stay 0 or 1.
 
 import numpy as np
 
-from models.base import Floats, Queries, Rows
+from models.base import PAIRS, Floats, Queries, Rows
 from models.elementary import exp_all, log1p32, log1p_all
 from models.items import COUNT, FIRST_MS, LAST_MS, RETURNS, ItemStatistics
 from stream.kernels import kernel
 
 SCALE = 0.2
 MIX_FLOOR = 1e-6
-_ITEM, _PLACE, _BACK, _LIFT = 5, 12, 4, 1
+_ITEM, _PLACE, _BACK = 5, 12, 4
 _OWN = _PLACE + _BACK
-PLAIN = _ITEM + _OWN + _LIFT
-GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift",) * _LIFT
+PLAIN = _ITEM + _OWN + PAIRS
+GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift", "precedence", "precedence")
 """What the plain features are called in reasons."""
 
 TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN))
 """Those of them that are spans of time."""
 
+_OF_PAIRS = np.array([SCALE, SCALE, 1], np.float32)  # the last is no sum but a mean
 _LOGS = 4  # of the item's numbers
 _LEAST_ODDS = 1e-3  # of returns
 _LOG_LEAST_ODDS = np.float32(np.log(_LEAST_ODDS))
@@ -51,13 +53,13 @@ def count(experts: int) -> int:
 
 
 def features(
-    queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, lift: Floats, items: ItemStatistics
+    queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, pairs: Floats, items: ItemStatistics
 ) -> Floats:
-    """Features (B, C, F) from log features `raw` (B, C, K), and the mixture's probabilities and log lifts (B, C)."""
+    """Features (B, C, F) from log features `raw` (B, C, K), the mixture (B, C) and `pairs` (B, C, PAIRS)."""
     windows = queries.windows
     item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
-        candidates, raw, mixture, lift, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
+        candidates, raw, mixture, pairs * _OF_PAIRS, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
         items.table, items.pauses, *items.prior(), item_rows,
     )  # fmt: skip
     return result
@@ -65,7 +67,7 @@ def features(
 
 @kernel
 def _features(
-    candidates, raw, mixture, lift, items, times_ms, lengths, now_ms,
+    candidates, raw, mixture, pairs, items, times_ms, lengths, now_ms,
     table, pauses, prior_returns, prior_events, item_rows,
 ):  # fmt: skip
     queries, width, experts = raw.shape
@@ -96,7 +98,7 @@ def _features(
                 row[plain + n] = scale * numbers[c, 1 + n]
             row[own - 2] += scale * _LOG_LEAST_ODDS
             row[own - 1] = numbers[c, 3] < _RARE
-            row[own + _OWN] = scale * lift[b, c]
+            row[own + _OWN :] = pairs[b, c]
         for j in range(lengths[b]):
             c = place[items[b, j]]
             if not 0 <= c < size or candidates[b, c] != items[b, j]:

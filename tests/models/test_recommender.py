@@ -25,7 +25,9 @@ Numbers = list[tuple[int, int, int]]
 
 def new(silent: Collection[str] = ()) -> Recommender:
     readouts = (*transitions.READOUTS, *covisitation.READOUTS, *bursts.READOUTS)
-    return Recommender([Cooccurrence(readouts, width=ITEMS), Repeats(), Popularity()], silent)
+    return Recommender(
+        [Cooccurrence(readouts, width=ITEMS, order=("transitions", "covisitation")), Repeats(), Popularity()], silent
+    )
 
 
 def bits(lists: Lists) -> bytes:
@@ -299,7 +301,7 @@ def test_names_of_scorers_and_sources() -> None:
     recommender = Recommender([Repeats()])
     own = ("own_recent", "own_hour", "own_weekpart", "own_sequence")
     assert recommender.scorers == (*own, "mixture", "list")
-    assert recommender.sources == (*own, "item_statistics", "own_history", "lift")
+    assert recommender.sources == (*own, "item_statistics", "own_history", "lift", "precedence")
 
 
 @pytest.mark.parametrize(("size", "cuts"), [(0, []), (3, [(0, 3)]), (4, [(0, 4)]), (9, [(0, 4), (4, 8), (8, 9)])])

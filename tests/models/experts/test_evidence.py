@@ -51,6 +51,6 @@ def test_nothing_at_all() -> None:
 def test_the_expert_says_why() -> None:
     one, two = np.array([1, 2], np.int32), np.array([3, 4], np.int32)
     assert evidence().because(one, two, two).tolist() == [[4, 3], [6, 4]]
-    assert evidence().lift(one[None]) is None
+    assert evidence().pairs(one[None], np.ones((1, 2), np.float32)) is None
     silent = Evidence(COLUMNS, (0, 0), np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros((0, 2), np.float32))
     assert silent.because(one, two, two).tolist() == [[-1, -1], [-1, -1]]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.base import Floats
+from models.base import PAIRS, Floats
 from models.items import ItemStatistics
 from models.ranking.features import PLAIN, count, features
 from tests.models.tiny import each, query
@@ -22,8 +22,9 @@ def found() -> Floats:
     queries = query([(7, 3 * HOUR_S), (1, 2 * HOUR_S), (1, HOUR_S)], now_s=4 * HOUR_S)
     raw = np.zeros((1, 4, 2), np.float32)
     raw[0, 0], raw[0, 1] = [1, 2], [3, 0]
-    mixture, lift = np.array([[[0.75, 0.25, 0, 0]], [[3, -1, 0, 0]]], np.float32)
-    result: Floats = features(queries, np.array([[4, 1, 9, -1]], np.int32), raw, mixture, lift, learned())[0]
+    mixture = np.array([[0.75, 0.25, 0, 0]], np.float32)
+    pairs = np.array([[[3, 2, 0], [-1, 0, 5], [0, 0, 0], [0, 0, 0]]], np.float32)
+    result: Floats = features(queries, np.array([[4, 1, 9, -1]], np.int32), raw, mixture, pairs, learned())[0]
     return result
 
 
@@ -37,7 +38,9 @@ def test_shares_of_the_best_of_each_expert() -> None:
     raw = np.array([[[1, 5], [3, 5], [2.5, 5]]], np.float32)
     none = np.zeros((1, 3), np.float32)
     candidates = np.array([[4, 1, 9]], np.int32)
-    shares = features(query([], now_s=0), candidates, raw, none, none, ItemStatistics())[0, :, 3:5]
+    shares = features(query([], now_s=0), candidates, raw, none, np.zeros((1, 3, PAIRS), np.float32), ItemStatistics())[
+        0, :, 3:5
+    ]
     assert shares[:, 0] == pytest.approx(0.2 * np.exp([-2, 0, -0.5]))
     assert not shares[:, 1].any(), "who says the same of all says nothing"
 
@@ -76,12 +79,14 @@ def test_coming_back_sooner_or_later_than_is_usual(hours: float, later: float) -
     now_s = round(3 * HOUR_S + hours * HOUR_S)
     none = np.zeros((1, 1), np.float32)
     asked = query([(4, 3 * HOUR_S)], now_s=now_s)
-    row = features(asked, np.array([[4]], np.int32), none[:, :, None], none, none, items)[0, 0]
+    row = features(
+        asked, np.array([[4]], np.int32), none[:, :, None], none, np.zeros((1, 1, PAIRS), np.float32), items
+    )[0, 0]
     assert row[20:24] == pytest.approx([row[6], 1, 0.2 * later, 0.2 * abs(later)], rel=1e-3)
 
 
-def test_lift_comes_last(found: Floats) -> None:
-    assert found[:, 26] == pytest.approx([0.6, -0.2, 0, 0])
+def test_what_pairs_say_comes_last(found: Floats) -> None:
+    assert found[:, 26:] == pytest.approx(np.array([[0.6, 0.4, 0], [-0.2, 0, 5], [0, 0, 0], [0, 0, 0]]))
 
 
 def test_padding_has_no_features(found: Floats) -> None:
@@ -91,5 +96,12 @@ def test_padding_has_no_features(found: Floats) -> None:
 def test_no_queries() -> None:
     nobody = query(now_s=0)
     none = np.zeros((0, 1), np.float32)
-    nothing = features(nobody, none.astype(np.int32), np.zeros((0, 1, 2), np.float32), none, none, learned())
+    nothing = features(
+        nobody,
+        none.astype(np.int32),
+        np.zeros((0, 1, 2), np.float32),
+        none,
+        np.zeros((0, 1, PAIRS), np.float32),
+        learned(),
+    )
     assert nothing.shape == (0, 1, count(2))

@@ -20,10 +20,12 @@ def of_each(features: Floats, weights: Floats, parts: Floats) -> Floats:
 def test_terms_of_one_source_are_added() -> None:
     features, weights = np.ones((1, FEATURES), np.float32), np.zeros((1, FEATURES), np.float32)
     weights[0, :5] = [10, 1, 2, 4, -1]  # the mixture, the two experts, and their shares of the best
-    weights[0, 5:] = [{"item_statistics": 0.5, "own_history": -0.25, "lift": 2}[group] for group in GROUPS]
+    weights[0, 5:] = [
+        {"item_statistics": 0.5, "own_history": -0.25, "lift": 2, "precedence": -0.5}[group] for group in GROUPS
+    ]
     terms = of_each(features, weights, np.array([[0.3, 0.1]], np.float32))
-    assert source_groups() == ("item_statistics", "own_history", "lift")
-    assert terms[0] == pytest.approx([10 * 0.75 + 1 + 4, 10 * 0.25 + 2 - 1, 5 * 0.5, 16 * -0.25, 2])
+    assert source_groups() == ("item_statistics", "own_history", "lift", "precedence")
+    assert terms[0] == pytest.approx([10 * 0.75 + 1 + 4, 10 * 0.25 + 2 - 1, 5 * 0.5, 16 * -0.25, 2, -1])
 
 
 NUMBERS = st.floats(-10, 10, width=32)
