@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
-PAIRS = 3
+PAIRS = 4
 """Numbers that pairs of items say of a candidate; see `Reading.pairs`."""
 
 
@@ -122,9 +122,9 @@ class Reading(ABC):
     def pairs(self, candidates: Rows, likely: Floats) -> Floats | None:
         """Say what pairs of items tell of candidates (B, C), which are likely by `likely` (B, C): (B, C, PAIRS).
 
-        How much more often than by chance they meet the window's items (`experts.lift`); and how surely they come after
-        these, and on average after the likeliest candidates, rather than before (`experts.precedence`). None where the
-        expert does not count pairs.
+        How much more often than by chance they meet the window's items, ever and in one burst (`experts.lift`); and how
+        surely they come after these, and on average after the likeliest candidates, rather than before
+        (`experts.precedence`). None where the expert does not count pairs.
         """
         return None
 

@@ -39,7 +39,7 @@ _READOUTS = {
     "covisitation": covisitation.READOUTS,
     "bursts": bursts.READOUTS,
 }
-_ORDER = "transitions", "covisitation"
+_TOLD_BY = "transitions", "covisitation", "page_burst"
 _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
     "popularity": lambda _: Popularity(),
@@ -85,7 +85,7 @@ def experts(
     """
     readouts = [readout for some in _READOUTS.values() for readout in some]
     chosen = _EXPERTS | {family: make for family, make in _OPTIONAL.items() if family in optional}
-    together = Cooccurrence(readouts, seed=seed, order=_ORDER)
+    together = Cooccurrence(readouts, seed=seed, told_by=_TOLD_BY)
     sessions = SimilarSessions()
     counting: list[Expert] = [together, Walks(together), sessions, Paths(sessions)]
     counting += [make(seed) for make in chosen.values()]

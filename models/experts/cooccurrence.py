@@ -26,8 +26,10 @@ _NOTHING = -1
 _LARGEST_EXPONENT = 40.0
 """Of growing weights: e^40 times a billion meetings is far inside single precision."""
 
-_BY_POSITION = np.float32(0.9) ** np.arange(20, dtype=np.float32)  # of the window's items, where precedence is asked
-_LIKELIEST = 20  # candidates beside which it is asked
+_NEAR = 20  # window items whose pairs with the candidates are looked at
+_BY_POSITION = np.float32(0.9) ** np.arange(_NEAR, dtype=np.float32)
+_LEAST = 1e-3  # of bursts: weights below would cost as much as others
+_LIKELIEST = 20  # candidates whose pairs with the others are looked at
 
 
 class Readout(ABC):
@@ -71,8 +73,9 @@ class Cooccurrence(Expert):
         Newest window items that are read and learned from, D below; at most 256.
     seed
         Of the sampling in full rows.
-    order
-        Names of two columns that count alike, of followers and both ways: with them, readings tell precedence.
+    told_by
+        Names of three columns, with which readings say all that `Reading.pairs` promises, and only the first number
+        without: of followers, of the same counts both ways, and of bursts.
     """
 
     name = "cooccurrence"
@@ -83,12 +86,12 @@ class Cooccurrence(Expert):
         width: int = 1024,
         depth: int = 100,
         seed: int = 0,
-        order: tuple[str, str] | None = None,
+        told_by: tuple[str, str, str] | None = None,
     ) -> None:
         self._readouts = tuple(readouts)
         self.columns = tuple(readout.column for readout in readouts)
         names = [column.name for column in self.columns]
-        self._order = None if order is None else (names.index(order[0]), names.index(order[1]))
+        self._told_by = None if told_by is None else [names.index(name) for name in told_by]
         self._priors = [readout.prior for readout in readouts]
         self._depth = depth
         self.table = Neighbours(len(readouts), width, seed)
@@ -113,14 +116,19 @@ class Cooccurrence(Expert):
             return self.table.strongest(queries, columns, rows, items, weights)
 
         def pairs(candidates: Rows, likely: Floats) -> Floats:
+            near = items[:, :_NEAR]
+            by_position = np.broadcast_to(_BY_POSITION[: near.shape[1]], near.shape)
             said = np.zeros((*candidates.shape, PAIRS), np.float32)
-            said[:, :, 0] = self.table.lift(items, candidates)
-            if self._order is not None:
-                near = items[:, : len(_BY_POSITION)]
-                weights = np.broadcast_to(_BY_POSITION[: near.shape[1]], near.shape)
-                said[:, :, 1] = self.table.precedence(near, weights, candidates, *self._order)
-                others, weights = _likeliest(candidates, likely, _LIKELIEST)
-                said[:, :, 2] = self.table.precedence(others, weights, candidates, *self._order)
+            said[:, :, 0] = self.table.lift(near, by_position, candidates, least=1)
+            if self._told_by is not None:
+                followers, companions, burst = self._told_by
+                in_burst = np.zeros(items.shape, np.float32)
+                in_burst[entries] = self._readouts[burst].meeting(positions, ages_s)[0]
+                in_burst[in_burst < _LEAST] = 0
+                said[:, :, 1] = self.table.lift(near, in_burst[:, :_NEAR], candidates, least=0.5, lane=burst)
+                said[:, :, 2] = self.table.precedence(near, by_position, candidates, followers, companions)
+                others, shares = _likeliest(candidates, likely, _LIKELIEST)
+                said[:, :, 3] = self.table.precedence(others, shares, candidates, followers, companions)
             return said
 
         return Evidence(self.columns, self._priors, starts, rows, scores, because, pairs)

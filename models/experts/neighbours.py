@@ -26,6 +26,9 @@ from stream.snapshots import State
 
 Places = npt.NDArray[np.int64]
 
+MEETINGS = -1
+"""The lane that counts meetings, after all others."""
+
 DEEPEST = 256
 """Window positions that `Neighbours.meet` can tell apart in its random numbers."""
 
@@ -56,13 +59,12 @@ class Neighbours:
         self._seed = seed
         self._steps = 0
         self._pool = Pool(lanes + 1, width, budget)  # the last counter: how often the two have met
-        self._norms = np.empty((0, lanes))  # doubles: these sums never end
-        self._met = np.empty(0)  # the norms of meetings
-        self._all_met = 0.0  # sum of these
+        self._norms = np.empty((0, lanes + 1))  # doubles: these sums never end
+        self._totals = np.zeros(lanes + 1)  # of the norms of all items
 
     def norms(self, items: Rows) -> Floats:
         """Norms of `items`, of any shape, rows or -1: one more axis of length E; 0 for items never met."""
-        norms: Floats = _gathered(self._norms, items.ravel())
+        norms: Floats = _gathered(self._norms[:, :-1], items.ravel())
         return norms.reshape(*items.shape, norms.shape[1])
 
     def meet(
@@ -78,11 +80,11 @@ class Neighbours:
         done = 0
         while done < len(targets):  # as far as there is room
             self._pool.make_room(_wanted(self._pool.blocks, items[done], targets[done]))
-            done, gained = _meet(
+            done = _meet(
                 done, items, targets, event_weights, forward, mirrored, norm,
-                self._pool.blocks, self._pool.width, self._pool.most, self._norms, self._met, self._seed, self._steps,
+                self._pool.blocks, self._pool.width, self._pool.most, self._norms, self._totals,
+                self._seed, self._steps,
             )  # fmt: skip
-            self._all_met += gained
         self._steps += len(targets)
 
     def scan(
@@ -98,9 +100,15 @@ class Neighbours:
         )
         return result
 
-    def lift(self, items: Rows, candidates: Rows) -> Floats:
-        """Sum the log lifts of candidates (B, C) over window items (B, D), as `lift` says: (B, C)."""
-        lift: Floats = log_lift(items, candidates, self._pool.blocks, self._met, self._all_met)
+    def lift(self, items: Rows, weights: Floats, candidates: Rows, least: float, lane: int = MEETINGS) -> Floats:
+        """Sum the log lifts of candidates (B, C) over `items` (B, D) weighed by `weights`, as `lift` says: (B, C).
+
+        Compared are the counts of `lane`; `least` is added to both sides.
+        """
+        own = lane % self._norms.shape[1]
+        lift: Floats = log_lift(
+            items, weights, candidates, np.float32(least), self._pool.blocks, self._norms, self._totals, own
+        )
         return lift
 
     def precedence(self, others: Rows, weights: Floats, candidates: Rows, forward: int, both: int) -> Floats:
@@ -139,21 +147,19 @@ class Neighbours:
         self._pool.drop(marks)
         gone = np.flatnonzero(marks)
         self._norms[gone] = 0
-        self._met[gone] = 0
-        self._all_met = float(self._met.sum())
+        self._totals = self._norms.sum(axis=0)
 
     def state(self) -> State:
         """Copy everything, rows packed one after the other."""
         used, keys, counters = self._pool.packed()
-        rows = int(np.flatnonzero((used > 0) | (self._met[: len(used)] > 0)).max(initial=-1)) + 1
+        rows = int(np.flatnonzero((used > 0) | (self._norms[: len(used), MEETINGS] > 0)).max(initial=-1)) + 1
         return {
             "keys": keys,
             "counters": counters,
             "used": used[:rows],
             "width": np.array([self._pool.width], np.int64),
             "norms": self._norms[:rows].copy(),
-            "met": self._met[:rows].copy(),
-            "all_met": np.array([self._all_met]),
+            "totals": self._totals.copy(),
             "steps": np.array([self._steps], np.int64),
         }
 
@@ -161,17 +167,15 @@ class Neighbours:
         """Take back what `state` gave."""
         self._pool.restore(state["used"], state["keys"], state["counters"], int(state["width"][0]))
         self._norms = state["norms"].astype(np.float64)
-        self._met = state["met"].astype(np.float64)
-        self._all_met = float(state["all_met"][0])
+        self._totals = state["totals"].astype(np.float64)
         self._steps = int(state["steps"][0])
 
     def _lanes(self, some: Places | None) -> Places:
-        return np.arange(self._norms.shape[1]) if some is None else some
+        return np.arange(self._norms.shape[1] - 1) if some is None else some
 
     def _grow(self, rows: int) -> None:
         self._pool.grow(rows)
         self._norms = grown(self._norms, len(self._pool))
-        self._met = grown(self._met, len(self._pool))
 
 
 @kernel
@@ -320,13 +324,15 @@ def _slot(row, neighbour, blocks, width, seed, step):
 
 
 @kernel
-def _count(row, s, blocks, norms, met, gains, norm_gains, weight):
-    """Add one meeting to the counters of neighbour `s` in `row` and to the row's norms."""
+def _count(row, s, blocks, norms, totals, gains, norm_gains, weight):
+    """Add one meeting to the counters of neighbour `s` in `row`, to the row's norms and to those of all."""
     lanes = blocks.depth - 1
     counter_of(blocks, row, lanes)[s] += weight
-    met[row] += weight
+    norms[row, lanes] += weight
+    totals[lanes] += weight
     for lane in range(lanes):
         norms[row, lane] += weight * norm_gains[lane]
+        totals[lane] += weight * norm_gains[lane]
         if gains[lane] != 0:
             counter_of(blocks, row, lane)[s] += weight * gains[lane]
 
@@ -345,17 +351,15 @@ def _wanted(blocks, window, target):
 
 
 @kernel
-def _meet(first, items, targets, event_weights, forward, mirrored, norm, blocks, width, most, norms, met, seed, steps):
-    """Count the events from the first on, as far as there is room for the next; at least one.
-
-    Returns how many of all are done, and by how much the norms of meetings have grown together.
-    """
-    gained = 0.0
+def _meet(
+    first, items, targets, event_weights, forward, mirrored, norm, blocks, width, most, norms, totals, seed, steps
+):
+    """Count the events from the first on, as far as there is room for the next, at least one; return how many."""
     for b in range(first, len(targets)):
         t = targets[b]
         full = blocks.ends[1] > most or blocks.ends[0] + _wanted(blocks, items[b], t) > len(blocks.keys)
         if full and b > first:
-            return b, gained
+            return b
         for j in range(items.shape[1]):
             q = items[b, j]
             if q < 0:
@@ -364,14 +368,12 @@ def _meet(first, items, targets, event_weights, forward, mirrored, norm, blocks,
                 continue
             step = (steps + b) * DEEPEST + j
             s = _slot(q, t, blocks, width, seed, step)
-            _count(q, s, blocks, norms, met, forward[b, j], norm[b, j], event_weights[b])
-            gained += event_weights[b]
+            _count(q, s, blocks, norms, totals, forward[b, j], norm[b, j], event_weights[b])
             if q == t:
                 continue
             s = _slot(t, q, blocks, width, seed + 1, step)
-            _count(t, s, blocks, norms, met, mirrored[b, j], norm[b, j], event_weights[b])
-            gained += event_weights[b]
-    return len(targets), gained
+            _count(t, s, blocks, norms, totals, mirrored[b, j], norm[b, j], event_weights[b])
+    return len(targets)
 
 
 @kernel

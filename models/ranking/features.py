@@ -12,8 +12,8 @@
   1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and four
   of coming back to it: the log odds once more, whether anybody ever did, and where somebody did, by how much the log
   seconds since differ from those that are usual, with and without the sign;
-- what pairs say: the item's log lift beside the window's items (`lift`), and its log precedence after these, and after
-  the likeliest candidates (`precedence`).
+- what pairs say: the item's log lift beside the window's items, ever and in one burst (`lift`), and its log precedence
+  after these, and after the likeliest candidates (`precedence`).
 
 Log odds are those of .001 more; other logarithms are of one plus the number. Numbers are scaled by .2 so that one
 learning rate fits all; flags stay 0 or 1.
@@ -31,13 +31,13 @@ MIX_FLOOR = 1e-6
 _ITEM, _PLACE, _BACK = 5, 12, 4
 _OWN = _PLACE + _BACK
 PLAIN = _ITEM + _OWN + PAIRS
-GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift", "precedence", "precedence")
+GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift", "lift", "precedence", "precedence")
 """What the plain features are called in reasons."""
 
 TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN))
 """Those of them that are spans of time."""
 
-_OF_PAIRS = np.array([SCALE, SCALE, 1], np.float32)  # the last is no sum but a mean
+_OF_PAIRS = np.array([SCALE, SCALE, SCALE, 1], np.float32)  # the last is no sum but a mean
 _LOGS = 4  # of the item's numbers
 _LEAST_ODDS = 1e-3  # of returns
 _LOG_LEAST_ODDS = np.float32(np.log(_LEAST_ODDS))

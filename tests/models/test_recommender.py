@@ -26,7 +26,12 @@ Numbers = list[tuple[int, int, int]]
 def new(silent: Collection[str] = ()) -> Recommender:
     readouts = (*transitions.READOUTS, *covisitation.READOUTS, *bursts.READOUTS)
     return Recommender(
-        [Cooccurrence(readouts, width=ITEMS, order=("transitions", "covisitation")), Repeats(), Popularity()], silent
+        [
+            Cooccurrence(readouts, width=ITEMS, told_by=("transitions", "covisitation", "page_burst")),
+            Repeats(),
+            Popularity(),
+        ],
+        silent,
     )
 
 

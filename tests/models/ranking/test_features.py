@@ -23,7 +23,7 @@ def found() -> Floats:
     raw = np.zeros((1, 4, 2), np.float32)
     raw[0, 0], raw[0, 1] = [1, 2], [3, 0]
     mixture = np.array([[0.75, 0.25, 0, 0]], np.float32)
-    pairs = np.array([[[3, 2, 0], [-1, 0, 5], [0, 0, 0], [0, 0, 0]]], np.float32)
+    pairs = np.array([[[3, 4, 2, 0], [-1, 0, 0, 5], [0, 0, 0, 0], [0, 0, 0, 0]]], np.float32)
     result: Floats = features(queries, np.array([[4, 1, 9, -1]], np.int32), raw, mixture, pairs, learned())[0]
     return result
 
@@ -86,7 +86,7 @@ def test_coming_back_sooner_or_later_than_is_usual(hours: float, later: float) -
 
 
 def test_what_pairs_say_comes_last(found: Floats) -> None:
-    assert found[:, 26:] == pytest.approx(np.array([[0.6, 0.4, 0], [-0.2, 0, 5], [0, 0, 0], [0, 0, 0]]))
+    assert found[:, 26:] == pytest.approx(np.array([[0.6, 0.8, 0.4, 0], [-0.2, 0, 0, 5], [0] * 4, [0] * 4]))
 
 
 def test_padding_has_no_features(found: Floats) -> None:
