@@ -15,7 +15,7 @@ from stream.kernels import kernel
 
 @kernel
 def log_lift(items, weights, candidates, least, blocks, norms, totals, lane):
-    """Sum the log lifts of candidates (B, C) over `items` (B, D), those that they have met, by `weights` (B, D): (B, C).
+    """Sum the log lifts of candidates (B, C) over `items` (B, D) that they have met, by `weights` (B, D): (B, C).
 
     Row h of `blocks` holds the neighbours of h and their counters; compared are those of `lane`, of which `norms`
     (rows, lanes) holds what each item has, and `totals` what all have. `least` is l above.
