@@ -11,6 +11,7 @@ from models.measuring.ablation import AblatedRecommender, Lack
 from models.measuring.lateness import DeferredRecommender, FrozenRecommender
 from models.measuring.wrapped import Still
 from models.network.checkpoint import Checkpoint
+from models.ranking.reasons import source_groups
 from models.ranking.silence import SITUATION, TIMES
 from models.recommender import Recommender
 from stream.errors import SettingsError
@@ -21,7 +22,6 @@ OWN_ITEMS = "repeats"
 """The family of the user's own items; left out together with what the ranker itself knows of them."""
 
 _FEATURES_OF_OWN_ITEMS = "own_history"
-_FEATURES_OF_ITEMS = "item_statistics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def ablations(settings: Settings) -> tuple[str, ...]:
     return (
         *(name for name in FAMILIES if there.get(name, True)),
         *settings.models.optional(),
-        _FEATURES_OF_ITEMS,
+        *(group for group in source_groups() if group != _FEATURES_OF_OWN_ITEMS),
         TIMES,
         SITUATION,
     )

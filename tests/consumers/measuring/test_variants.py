@@ -7,7 +7,7 @@ from models.measuring.lateness import DeferredRecommender, FrozenRecommender
 from stream.errors import SettingsError
 from tests.consumers.stream import settings
 
-NUMBERS = {"item_statistics", "times", "situation"}
+NUMBERS = {"item_statistics", "lift", "precedence", "times", "situation"}
 
 
 def test_two_ways_of_learning_late_are_one_too_many() -> None:
