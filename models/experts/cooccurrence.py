@@ -29,7 +29,7 @@ _LARGEST_EXPONENT = 40.0
 _NEAR = 20  # window items whose pairs with the candidates are looked at
 _BY_POSITION = np.float32(0.9) ** np.arange(_NEAR, dtype=np.float32)
 _LEAST = 1e-3  # of bursts: weights below would cost as much as others
-_LIKELIEST = 20  # candidates whose pairs with the others are looked at
+_LIKELIEST = 10  # candidates whose pairs with the others are looked at
 
 
 class Readout(ABC):
