@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.base import Floats
 from models.experts import bursts, covisitation, transitions
 from models.experts.cooccurrence import Cooccurrence
 from tests.models.checks import CHECKS, Check, name_of
@@ -81,3 +82,58 @@ def test_only_the_newest_positions_are_named_as_reasons() -> None:
     zero, item = np.zeros(1, np.int32), np.array([1], np.int32)
     assert reading.because(zero, transitions_lane, item).tolist() == [[0, 2]]
     assert reading.because(zero, last_lane, item).tolist() == [[0, -1]]
+
+
+def told_pairs(pairs: list[tuple[int, int, int]], told: bool = True) -> Cooccurrence:
+    """Each pair is a user's only two events, and the seconds between them."""
+    expert = Cooccurrence(READOUTS, seed=3, told_by=("transitions", "covisitation", "page_burst") if told else None)
+    for user, (first, then, pause_s) in enumerate(pairs):
+        teach(expert, [(user, first, 0), (user, then, pause_s)])
+    return expert
+
+
+def pairs_of(expert: Cooccurrence, window: list[tuple[int, int]], candidates: list[int], likely: list[float]) -> Floats:
+    reading = expert.read(query(window, now_s=10 * DAY_S))
+    said = reading.pairs(np.array([candidates], np.int32), np.array([likely], np.float32))
+    assert said is not None
+    row: Floats = said[0]
+    return row
+
+
+PAIRED = [(0, 1, 10)] * 3 + [(1, 2, 10)] * 2 + [(2, 0, DAY_S)]
+NOW = 10 * DAY_S
+
+
+def test_pairs_tell_what_comes_after_the_window() -> None:
+    said = pairs_of(told_pairs(PAIRED), [(9, NOW), (0, NOW - 60)], [1, 2, 3], [0, 0, 0])
+    assert said[:, 2] == pytest.approx([0.9 * np.log(3.5 / 0.5), 0.9 * np.log(0.5 / 1.5), 0], rel=1e-5)
+
+
+def test_pairs_tell_what_comes_after_the_likeliest_candidates() -> None:
+    said = pairs_of(told_pairs(PAIRED), [(9, NOW)], [1, 2, 3, -1], [0.5, 0.4, 0.1, 0])
+    assert said[:, 3] == pytest.approx([0.4 * np.log(0.5 / 2.5), 0.5 * np.log(2.5 / 0.5), 0, 0], rel=1e-5)
+
+
+def test_ten_candidates_are_the_likeliest() -> None:
+    expert = told_pairs([(9, 11, 5), (10, 12, 5)])
+    said = pairs_of(expert, [(77, NOW)], list(range(13)), [0.1 - n / 1_000 for n in range(13)])
+    by_9 = np.log(1.5 / 0.5)
+    assert said[9:, 3] == pytest.approx([0, 0, 0.091 * by_9, 0], rel=1e-5), "10 is the eleventh, as 0 is the first"
+
+
+def test_pairs_tell_what_goes_together_in_one_burst() -> None:
+    """A meeting ten seconds apart counts g; items 0, 1 and 2 have 3 g, 5 g and 2 g of 10 g; a day apart is none."""
+    expert, g = told_pairs(PAIRED), np.exp(-10 / 120)
+    by_1 = np.log((3 * g + 0.5) / (3 * g * 5 / 10 + 0.5))
+    said = pairs_of(expert, [(0, NOW - 60)], [1, 2], [0, 0])
+    by_2 = np.log(0.5 / (3 * g * 2 / 10 + 0.5))
+    assert said[:, 1] == pytest.approx([np.exp(-0.5) * by_1, np.exp(-0.5) * by_2], rel=1e-5)
+    assert not pairs_of(expert, [(0, NOW - 3_600)], [1, 2], [0, 0])[:, 1].any(), "too long ago to be one burst"
+
+
+def test_pairs_tell_lift_alone_where_nothing_else_is_asked_for() -> None:
+    window, candidates = [(9, NOW), (0, NOW - 60)], [1, 2]
+    said = pairs_of(told_pairs(PAIRED, told=False), window, candidates, [0.5, 0.5])
+    lifts = [0.9 * np.log(4 / (4 * 5 / 12 + 1)), 0.9 * np.log(2 / (4 * 3 / 12 + 1))]
+    assert said[:, 0] == pytest.approx(lifts, rel=1e-5)
+    assert not said[:, 1:].any()
