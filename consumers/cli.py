@@ -201,11 +201,14 @@ def backtest(
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="So many runs, each with the next seed: mean and spread.")] = 1,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="Measure the lists without each family of experts: what it is worth.")
+        bool,
+        typer.Option(
+            "--ablate", help="Measure the lists without each part, such as a family of experts: what it is worth."
+        ),
     ] = False,
     without: Annotated[
         list[str] | None,
-        typer.Option("--without", help="As --ablate, but this family alone, such as sequence.", show_default=False),
+        typer.Option("--without", help="As --ablate, but this part alone, such as sequence.", show_default=False),
     ] = None,
     update_every: Annotated[
         str | None,

@@ -123,8 +123,8 @@ class Reading(ABC):
         """Say what pairs of items tell of candidates (B, C), which are likely by `likely` (B, C): (B, C, PAIRS).
 
         How much more often than by chance they meet the window's items, ever and in one burst (`experts.lift`); and how
-        surely they come after these, and on average after the likeliest candidates, rather than before
-        (`experts.precedence`). None where the expert does not count pairs.
+        surely they come after these, and after the likeliest candidates, rather than before (`experts.precedence`).
+        None where the expert does not count pairs.
         """
         return None
 

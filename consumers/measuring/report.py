@@ -25,7 +25,7 @@ OF_TIME = {
     "ages": "freshness: of which age the items are that are met",
     "factorization": "none: the baseline without time",
     "sequence": "gaps: the Transformer reads the time between events, and from each to now",
-    "lift": "bursts: what is met within two minutes, more often than by chance",
+    "lift": "moments: what is met more often than by chance, ever and within two minutes",
     "precedence": "order: what is met before and after what",
     "item_statistics": "age: since when an item is known, and when it was last met",
     "times": "time itself: all that gate and ranker are told of spans of time; the experts keep theirs",

@@ -2,8 +2,10 @@
 
 With n meetings of h and i counted, and ``e = met[h] met[i] / all`` expected if who meets whom were chance, the log lift
 is ``log((n + l) / (e + l))``: the l added to both keeps a single meeting of two rare items from looking like a law.
-Summed over items of the window, it tells a candidate that goes with many of them from one that is merely frequent
-beside one; sums of counts do not keep these apart. It is asked twice: of all meetings, and of those in one burst.
+Summed over the newest twenty items of the window, it tells a candidate that goes with many of them from one that is
+merely frequent beside one; sums of counts do not keep these apart. It is asked twice: of all meetings, l = 1, the item
+at position j weighing ``.9^j``; and of those in one burst, counted as `bursts` does, l = 1/2, an item that was met D
+seconds ago weighing ``exp(-D / 120)``, or nothing below .001.
 """
 
 import numpy as np

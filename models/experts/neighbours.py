@@ -103,7 +103,7 @@ class Neighbours:
     def lift(self, items: Rows, weights: Floats, candidates: Rows, least: float, lane: int = MEETINGS) -> Floats:
         """Sum the log lifts of candidates (B, C) over `items` (B, D) weighed by `weights`, as `lift` says: (B, C).
 
-        Compared are the counts of `lane`; `least` is added to both sides.
+        Compared are the counts of `lane`, which must not fade, as norms do not; `least` is added to both sides.
         """
         own = lane % self._norms.shape[1]
         lift: Floats = log_lift(

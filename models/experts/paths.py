@@ -11,7 +11,8 @@ moments of a path of length l whose next item was i:
 What differs from the papers: an item met again at once, or again later, does not break a path; the newest moments
 are counted, not all. It pays where things come in an order of their own: the tracks of an album, episodes, steps.
 
-O(60 * 5) a query, and nothing an event. It keeps nothing: the moments are those of `sessions`.
+O(60 * 60) compares a query at most, a few hundred mostly, and nothing an event. It keeps nothing: the moments are those
+of `sessions`.
 """
 
 import numpy as np

@@ -2,9 +2,10 @@
 
 Of two items that are both likely, the one that is usually met first is the likelier one now: pages list things in an
 order, series have one, and news is read from the newest down. With f[h, i] the near followers that `transitions`
-counts, and others h of weight w, the log precedence of i is ``sum_h w log((f[h, i] + 1/2) / (f[i, h] + 1/2))``, where
-h and i have met: the log odds of paired comparisons (Bradley & Terry 1952), each as sure as its counts are. What counts
-both ways, as most readouts do, does not tell the two apart.
+counts, and others h of weight w, the log precedence of i is ``sum_h w log((f[h, i] + 1/2) / (f[i, h] + 1/2))``, over
+the h in whose row i is kept: the log odds of paired comparisons (Bradley & Terry 1952), each as sure as its counts are.
+What counts both ways, as most readouts do, does not tell the two apart. It is asked twice: beside the newest twenty
+items of the window, ``w = .9^j``, and beside the ten likeliest candidates, w the mixture's probability of each.
 """
 
 import numpy as np
@@ -24,7 +25,7 @@ def log_precedence(others, weights, candidates, blocks, forward, both):
     result = np.zeros((queries, width), np.float32)
     known = len(blocks.used)
     place = np.empty(known, np.int32)  # never filled: a place counts where the candidate standing there says so
-    half, none = np.float32(0.5), np.float32(0)
+    half = np.float32(0.5)
     for b in range(queries):
         for c in range(width):
             if 0 <= candidates[b, c] < known:
@@ -38,6 +39,6 @@ def log_precedence(others, weights, candidates, blocks, forward, both):
                 i = keys[s]
                 c = place[i]
                 if 0 <= c < width and candidates[b, c] == i and i != h:
-                    followed = max(all_near[s] - followers[s], none)
+                    followed = all_near[s] - followers[s]
                     result[b, c] += weights[b, j] * log32((followers[s] + half) / (followed + half))
     return result

@@ -4,8 +4,8 @@ What an expert learns does not depend on who hears it. So one set of experts is 
 whole recommender stand lesser ones, each with a mixture and a ranker of its own that hear all but one thing. Leaving
 out n things takes n more mixtures and rankers, and not n more runs.
 
-It is the same as n runs but for one case: kinds of readouts share a table of rows, and where one of these is full, a
-readout that nobody hears still has its say in which neighbours it keeps.
+It is the same as n runs but for the table that kinds of readouts share: where a row is full, a readout that nobody
+hears still has its say in which neighbours it keeps, and walks and pairs are told by its counts all the same.
 """
 
 from collections.abc import Collection, Mapping, Sequence

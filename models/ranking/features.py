@@ -16,7 +16,7 @@
   after these, and after the likeliest candidates (`precedence`).
 
 Log odds are those of .001 more; other logarithms are of one plus the number. Numbers are scaled by .2 so that one
-learning rate fits all; flags stay 0 or 1.
+learning rate fits all; flags stay 0 or 1, and so does the precedence after the likeliest candidates, a small number.
 """
 
 import numpy as np
@@ -34,10 +34,11 @@ PLAIN = _ITEM + _OWN + PAIRS
 GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift", "lift", "precedence", "precedence")
 """What the plain features are called in reasons."""
 
-TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN))
+_IN_BURST = _ITEM + _OWN + 1  # weighed by how long ago the window's items were met
+TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN), _IN_BURST)
 """Those of them that are spans of time."""
 
-_OF_PAIRS = np.array([SCALE, SCALE, SCALE, 1], np.float32)  # the last is no sum but a mean
+_OF_PAIRS = np.array([SCALE, SCALE, SCALE, 1], np.float32)  # the weights of the last add up to 1 at most
 _LOGS = 4  # of the item's numbers
 _LEAST_ODDS = 1e-3  # of returns
 _LOG_LEAST_ODDS = np.float32(np.log(_LEAST_ODDS))

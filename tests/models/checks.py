@@ -102,10 +102,11 @@ def taught(factory: Factory, batches: list[Events]) -> Expert:
     return expert
 
 
-def answers(expert: Expert, queries: Queries) -> tuple[bytes, bytes]:
-    """Proposals and scores of all items, as bytes."""
-    reading = expert.read(queries)
-    return reading.propose().tobytes(), reading.score(all_items(queries)).tobytes()
+def answers(expert: Expert, queries: Queries) -> tuple[bytes, bytes, bytes]:
+    """Proposals, and scores and pairs of all items, as bytes."""
+    reading, items = expert.read(queries), all_items(queries)
+    pairs = reading.pairs(items, np.full(items.shape, 1 / ITEMS, np.float32))
+    return reading.propose().tobytes(), reading.score(items).tobytes(), b"" if pairs is None else pairs.tobytes()
 
 
 def bytes_of(state: State) -> int:

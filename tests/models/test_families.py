@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
-from models.base import Expert
+from models.base import Expert, Floats
 from models.families import CONTENT, FAMILIES, NETWORK, OPTIONAL, columns, experts
 from models.network.config import NetworkConfig
+from tests.models.tiny import HOUR_S, query, teach
 
 
 def told(network: NetworkConfig | None) -> list[Expert]:
@@ -36,3 +38,22 @@ def test_a_family_asked_for_brings_its_columns(family: str) -> None:
     rest, asked = experts(1, None), experts(1, None, optional=[family])
     assert set(names(asked)) - set(names(rest)) == set(columns(family, asked))
     assert columns(family, rest) == []
+
+
+def test_pairs_are_told_by_followers_companions_and_bursts() -> None:
+    """Users 0 to 2 go from 0 to 1 in ten seconds; 3 goes from 1 to 2 in an hour."""
+    counting = experts(1, None)[0]
+    for user in range(3):
+        teach(counting, [(user, 0, 0), (user, 1, 10)])
+    teach(counting, [(3, 1, 0), (3, 2, HOUR_S)])
+
+    def told(pause_s: int) -> Floats:
+        likely = np.array([[0.5, 0.5]], np.float32)
+        said = counting.read(query([(0, 90)], now_s=90 + pause_s)).pairs(np.array([[1, 2]], np.int32), likely)
+        assert said is not None
+        row: Floats = said[0]
+        return row
+
+    assert (told(5)[0, :3] > 0).all()
+    assert told(5)[:, 3] == pytest.approx([-0.5 * np.log(3), 0.5 * np.log(3)]), "2 comes after 1"
+    assert told(HOUR_S)[0].tolist() == [told(5)[0, 0], 0, *told(5)[0, 2:]], "a burst is over in an hour"

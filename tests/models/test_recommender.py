@@ -11,6 +11,7 @@ from models import recommender as door
 from models.base import Column, Events, Expert, Floats, Mask, Queries, Reading, Rows
 from models.experts import bursts, covisitation, transitions
 from models.experts.cooccurrence import Cooccurrence
+from models.experts.evidence import Evidence
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
 from models.metrics import MISS, hit
@@ -344,6 +345,16 @@ def test_micro_batches_grow_with_what_has_been_learned() -> None:
 def test_micro_batches_are_longer_where_less_is_trained_on(share: float, longest: int) -> None:
     cuts = [part.stop - part.start for part in micro_batches(40, 32, learned=8_000, share=share)]
     assert set(cuts[:-1]) == {longest}
+
+
+def test_candidates_are_as_likely_as_the_mixture_says(seen: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender = new()
+    take(recommender, seen.batches[:10])
+    asked: list[Floats] = []
+    monkeypatch.setattr(Evidence, "pairs", lambda _, __, likely: asked.append(likely))
+    scored = recommender.score(seen.queries())
+    assert asked
+    assert all(np.array_equal(likely, scored.mixture) for likely in asked)
 
 
 @pytest.mark.parametrize("group", sorted(set(GROUPS)))

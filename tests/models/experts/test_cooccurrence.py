@@ -1,22 +1,24 @@
 import numpy as np
 import pytest
 
-from models.base import Floats
+from models.base import Floats, Queries
 from models.experts import bursts, covisitation, transitions
 from models.experts.cooccurrence import Cooccurrence
+from stream.windows import WindowView
 from tests.models.checks import CHECKS, Check, name_of
 from tests.models.tiny import DAY_S, each, log_features, query, sparse, teach
 
+TOLD_BY = "transitions", "covisitation", "page_burst"
 READOUTS = (*transitions.READOUTS, *covisitation.READOUTS, *bursts.READOUTS)
 
 
 def wide() -> Cooccurrence:
-    return Cooccurrence(READOUTS, seed=3)
+    return Cooccurrence(READOUTS, seed=3, told_by=TOLD_BY)
 
 
 def narrow() -> Cooccurrence:
     """Rows overflow, and windows are longer than what is read of them."""
-    return Cooccurrence(READOUTS, width=4, depth=5, seed=3)
+    return Cooccurrence(READOUTS, width=4, depth=5, seed=3, told_by=TOLD_BY)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
@@ -86,7 +88,7 @@ def test_only_the_newest_positions_are_named_as_reasons() -> None:
 
 def told_pairs(pairs: list[tuple[int, int, int]], told: bool = True) -> Cooccurrence:
     """Each pair is a user's only two events, and the seconds between them."""
-    expert = Cooccurrence(READOUTS, seed=3, told_by=("transitions", "covisitation", "page_burst") if told else None)
+    expert = Cooccurrence(READOUTS, seed=3, told_by=TOLD_BY if told else None)
     for user, (first, then, pause_s) in enumerate(pairs):
         teach(expert, [(user, first, 0), (user, then, pause_s)])
     return expert
@@ -109,6 +111,22 @@ def test_pairs_tell_what_comes_after_the_window() -> None:
     assert said[:, 2] == pytest.approx([0.9 * np.log(3.5 / 0.5), 0.9 * np.log(0.5 / 1.5), 0], rel=1e-5)
 
 
+def test_pairs_are_those_of_the_newest_twenty_items() -> None:
+    """Item 0 stands at the position `place` of a window of others."""
+    expert = told_pairs(PAIRED)
+    for place, told in ((19, 0.9**19), (20, 0.0)):
+        items = np.array([[*range(100, 100 + place), 0]], np.int32)
+        windows = WindowView(
+            np.zeros(1, np.int32), np.array([NOW]), items, np.full(items.shape, NOW), np.array([place + 1], np.int32)
+        )
+        queries = Queries(windows, np.zeros(2, np.int64), np.zeros(0, np.int32))
+        said = expert.read(queries).pairs(np.array([[1]], np.int32), np.zeros((1, 1), np.float32))
+        assert said is not None
+        by_0 = np.array([np.log(4 / (4 * 5 / 12 + 1)), np.log(3.5 / 0.5)])
+        assert said[0, 0, [0, 2]] == pytest.approx(told * by_0, rel=1e-4)
+        assert bool(said[0, 0, 1]) is bool(told)
+
+
 def test_pairs_tell_what_comes_after_the_likeliest_candidates() -> None:
     said = pairs_of(told_pairs(PAIRED), [(9, NOW)], [1, 2, 3, -1], [0.5, 0.4, 0.1, 0])
     assert said[:, 3] == pytest.approx([0.4 * np.log(0.5 / 2.5), 0.5 * np.log(2.5 / 0.5), 0, 0], rel=1e-5)
@@ -128,6 +146,8 @@ def test_pairs_tell_what_goes_together_in_one_burst() -> None:
     said = pairs_of(expert, [(0, NOW - 60)], [1, 2], [0, 0])
     by_2 = np.log(0.5 / (3 * g * 2 / 10 + 0.5))
     assert said[:, 1] == pytest.approx([np.exp(-0.5) * by_1, np.exp(-0.5) * by_2], rel=1e-5)
+    later = pairs_of(expert, [(0, NOW - 360)], [1], [0])
+    assert later[:, 1] == pytest.approx([np.exp(-3) * by_1], rel=1e-5)
     assert not pairs_of(expert, [(0, NOW - 3_600)], [1, 2], [0, 0])[:, 1].any(), "too long ago to be one burst"
 
 

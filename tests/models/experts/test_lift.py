@@ -75,3 +75,10 @@ def test_meetings_without_weight_give_none() -> None:
 def test_forgotten_items_count_no_more(met: Neighbours) -> None:
     met.forget(np.arange(4) == 3)
     assert lifts(met, [1], [2, 3]) == pytest.approx([np.log(3 / (6 * 6 / 12 + 1)), 0])
+
+
+def test_what_all_have_is_taken_back_as_it_was(met: Neighbours) -> None:
+    state = met.state()
+    restored = Neighbours(LANES, width=8, seed=0)
+    restored.restore({**state, "totals": 2 * state["totals"].astype(np.float64)})
+    assert lifts(restored, [1], [3]) == pytest.approx([np.log(5 / (6 * 8 / 40 + 1))])

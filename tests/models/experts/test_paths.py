@@ -57,6 +57,13 @@ def test_a_longer_path_counts_four_times() -> None:
     assert said(taught(WAYS), [1, 0, 8], 6) == pytest.approx(sparse([0, 0, 2, 0, 0, 4], prior=1), rel=1e-5)
 
 
+def test_five_items_are_the_longest_path() -> None:
+    expert = taught([[6, 5, 4, 3, 2, 1, 0, 9], [8, 1, 0, 7]])
+    window = [0, 1, 2, 3, 4, 5, 6]
+    expected = sparse([0] * 7 + [1, 0, 4**4], prior=1)
+    assert said(expert, window, 10) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("window", [[], [1], [1, 1, 1], [1, 5], [3, 2], [77, 0]])
 def test_without_a_path_nothing_is_said(window: list[int]) -> None:
     assert not said(taught(WAYS), window, 6).any()
