@@ -119,16 +119,19 @@ class Cooccurrence(Expert):
             near = items[:, :_NEAR]
             by_position = np.broadcast_to(_BY_POSITION[: near.shape[1]], near.shape)
             said = np.zeros((*candidates.shape, PAIRS), np.float32)
-            said[:, :, 0] = self.table.lift(near, by_position, candidates, least=1)
+            met = self.table.together(near, candidates)
+            said[:, :, 0] = self.table.lift(met, by_position, least=1)
             if self._told_by is not None:
                 followers, companions, burst = self._told_by
                 in_burst = np.zeros(items.shape, np.float32)
                 in_burst[entries] = self._readouts[burst].meeting(positions, ages_s)[0]
                 in_burst[in_burst < _LEAST] = 0
-                said[:, :, 1] = self.table.lift(near, in_burst[:, :_NEAR], candidates, least=0.5, lane=burst)
-                said[:, :, 2] = self.table.precedence(near, by_position, candidates, followers, companions)
+                said[:, :, 1] = self.table.lift(met, in_burst[:, :_NEAR], least=0.5, lane=burst)
+                said[:, :, 2] = self.table.precedence(met, by_position, followers, companions)
                 others, shares = _likeliest(candidates, likely, _LIKELIEST)
-                said[:, :, 3] = self.table.precedence(others, shares, candidates, followers, companions)
+                said[:, :, 3] = self.table.precedence(
+                    self.table.together(others, candidates), shares, followers, companions
+                )
             return said
 
         return Evidence(self.columns, self._priors, starts, rows, scores, because, pairs)

@@ -11,35 +11,27 @@ seconds ago weighing ``exp(-D / 120)``, or nothing below .001.
 import numpy as np
 
 from models.elementary import log32
-from models.experts.blocks import counter_of, keys_of
+from models.experts.blocks import counter_of
 from stream.kernels import kernel
 
 
 @kernel
-def log_lift(items, weights, candidates, least, blocks, norms, totals, lane):
-    """Sum the log lifts of candidates (B, C) over `items` (B, D) that they have met, by `weights` (B, D): (B, C).
+def log_lift(pairs, weights, least, blocks, norms, totals, lane):
+    """Sum the log lifts of candidates (B, C) over the items (B, D) that they have met, by `weights` (B, D): (B, C).
 
-    Row h of `blocks` holds the neighbours of h and their counters; compared are those of `lane`, of which `norms`
+    Row h of `blocks` holds the counters of the neighbours of h; compared are those of `lane`, of which `norms`
     (rows, lanes) holds what each item has, and `totals` what all have. `least` is l above.
     """
-    queries, width = candidates.shape
-    result = np.zeros((queries, width), np.float32)
-    known = len(blocks.used)
-    place = np.empty(known, np.int32)  # never filled: a place counts where the candidate standing there says so
-    for b in range(queries):
-        for c in range(width):
-            if 0 <= candidates[b, c] < known:
-                place[candidates[b, c]] = c
-        for j in range(items.shape[1]):
-            h = items[b, j]
-            if not 0 <= h < known or weights[b, j] == 0:
+    result = np.zeros(pairs.candidates.shape, np.float32)
+    for b in range(len(result)):
+        for j in range(weights.shape[1]):
+            if weights[b, j] == 0 or pairs.starts[b, j] == pairs.ends[b, j]:
                 continue
+            h = pairs.items[b, j]
             share = norms[h, lane] / totals[lane] if totals[lane] > 0 else 0.0
-            keys, counts = keys_of(blocks, h), counter_of(blocks, h, lane)
-            for s in range(len(keys)):
-                i = keys[s]
-                c = place[i]
-                if 0 <= c < width and candidates[b, c] == i:
-                    expected = np.float32(share * norms[i, lane])
-                    result[b, c] += weights[b, j] * log32((counts[s] + least) / (expected + least))
+            counts = counter_of(blocks, h, lane)
+            for n in range(pairs.starts[b, j], pairs.ends[b, j]):
+                c = pairs.columns[n]
+                expected = np.float32(share * norms[pairs.candidates[b, c], lane])
+                result[b, c] += weights[b, j] * log32((counts[pairs.slots[n]] + least) / (expected + least))
     return result

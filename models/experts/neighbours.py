@@ -19,6 +19,7 @@ import numpy.typing as npt
 from models.base import Floats, Mask, Rows
 from models.experts.blocks import Pool, add, counter_of, fitting, keys_of, replace
 from models.experts.lift import log_lift
+from models.experts.pairs import Pairs, together
 from models.experts.precedence import log_precedence
 from models.tables import grown, mixed, padded, rise, with_room
 from stream.kernels import kernel
@@ -100,23 +101,25 @@ class Neighbours:
         )
         return result
 
-    def lift(self, items: Rows, weights: Floats, candidates: Rows, least: float, lane: int = MEETINGS) -> Floats:
-        """Sum the log lifts of candidates (B, C) over `items` (B, D) weighed by `weights`, as `lift` says: (B, C).
+    def together(self, items: Rows, candidates: Rows) -> Pairs:
+        """Find where candidates (B, C) have met `items` (B, D), to ask `lift` and `precedence` at once."""
+        return together(items, candidates, self._pool.blocks)
+
+    def lift(self, pairs: Pairs, weights: Floats, least: float, lane: int = MEETINGS) -> Floats:
+        """Sum the log lifts of candidates over items weighed by `weights` (B, D), as `lift` says: (B, C).
 
         Compared are the counts of `lane`, which must not fade, as norms do not; `least` is added to both sides.
         """
         own = lane % self._norms.shape[1]
-        lift: Floats = log_lift(
-            items, weights, candidates, np.float32(least), self._pool.blocks, self._norms, self._totals, own
-        )
+        lift: Floats = log_lift(pairs, weights, np.float32(least), self._pool.blocks, self._norms, self._totals, own)
         return lift
 
-    def precedence(self, others: Rows, weights: Floats, candidates: Rows, forward: int, both: int) -> Floats:
-        """Sum how surely candidates (B, C) come after `others` (B, D), as `precedence` says: (B, C).
+    def precedence(self, pairs: Pairs, weights: Floats, forward: int, both: int) -> Floats:
+        """Sum how surely candidates come after items weighed by `weights` (B, D), as `precedence` says: (B, C).
 
         `forward` and `both` are the lanes of the followers and of the same counts both ways.
         """
-        order: Floats = log_precedence(others, weights, candidates, self._pool.blocks, forward, both)
+        order: Floats = log_precedence(pairs, weights, self._pool.blocks, forward, both)
         return order
 
     def strongest(

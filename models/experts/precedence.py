@@ -11,34 +11,27 @@ items of the window, ``w = .9^j``, and beside the ten likeliest candidates, w th
 import numpy as np
 
 from models.elementary import log32
-from models.experts.blocks import counter_of, keys_of
+from models.experts.blocks import counter_of
 from stream.kernels import kernel
 
 
 @kernel
-def log_precedence(others, weights, candidates, blocks, forward, both):
-    """Sum over `others` (B, D) of `weights` (B, D) how surely candidates (B, C) come after them: (B, C).
+def log_precedence(pairs, weights, blocks, forward, both):
+    """Sum over items (B, D), by `weights` (B, D), how surely candidates (B, C) come after them: (B, C).
 
-    Row h of `blocks` holds the neighbours of h; its counters `forward` and `both` hold f[h, i] and f[h, i] + f[i, h].
+    Row h of `blocks` holds the counters of the neighbours of h: `forward` is f[h, i] and `both` f[h, i] + f[i, h].
     """
-    queries, width = candidates.shape
-    result = np.zeros((queries, width), np.float32)
-    known = len(blocks.used)
-    place = np.empty(known, np.int32)  # never filled: a place counts where the candidate standing there says so
+    result = np.zeros(pairs.candidates.shape, np.float32)
     half = np.float32(0.5)
-    for b in range(queries):
-        for c in range(width):
-            if 0 <= candidates[b, c] < known:
-                place[candidates[b, c]] = c
-        for j in range(others.shape[1]):
-            h = others[b, j]
-            if not 0 <= h < known:
+    for b in range(len(result)):
+        for j in range(weights.shape[1]):
+            if pairs.starts[b, j] == pairs.ends[b, j]:
                 continue
-            keys, followers, all_near = keys_of(blocks, h), counter_of(blocks, h, forward), counter_of(blocks, h, both)
-            for s in range(len(keys)):
-                i = keys[s]
-                c = place[i]
-                if 0 <= c < width and candidates[b, c] == i and i != h:
+            h = pairs.items[b, j]
+            followers, all_near = counter_of(blocks, h, forward), counter_of(blocks, h, both)
+            for n in range(pairs.starts[b, j], pairs.ends[b, j]):
+                c, s = pairs.columns[n], pairs.slots[n]
+                if pairs.candidates[b, c] != h:
                     followed = all_near[s] - followers[s]
                     result[b, c] += weights[b, j] * log32((followers[s] + half) / (followed + half))
     return result

@@ -15,7 +15,7 @@ def meet(table: Neighbours, target: int, window: list[int], weight: float = 1.0)
 def lifts(table: Neighbours, window: list[int], candidates: list[int]) -> list[float]:
     weights = np.float32(0.9) ** np.arange(len(window), dtype=np.float32)[None]
     items, asked = np.array([window], np.int32), np.array([candidates], np.int32)
-    found: list[float] = table.lift(items, weights, asked, least=1)[0].tolist()
+    found: list[float] = table.lift(table.together(items, asked), weights, least=1)[0].tolist()
     return found
 
 
@@ -36,7 +36,9 @@ def test_lift_compares_meetings_with_chance(met: Neighbours) -> None:
 def test_items_are_weighed_and_summed(met: Neighbours) -> None:
     by_2 = np.log(3 / (6 * 6 / 20 + 1))
     assert lifts(met, [1, -1, 1], [2]) == pytest.approx([by_2 * (1 + 0.9**2)])
-    nothing = met.lift(np.array([[1]], np.int32), np.zeros((1, 1), np.float32), np.array([[2]], np.int32), least=1)
+    nothing = met.lift(
+        met.together(np.array([[1]], np.int32), np.array([[2]], np.int32)), np.zeros((1, 1), np.float32), 1
+    )
     assert nothing.tolist() == [[0]]
 
 
@@ -50,7 +52,7 @@ def test_a_lane_of_its_own_is_compared_with_its_own_norms() -> None:
                 np.array([[other]], np.int32), np.array([1], np.int32), np.ones(1, np.float32), gains, gains, gains
             )
     ones, asked = np.ones((1, 1), np.float32), np.array([[2, 3]], np.int32)
-    found = table.lift(np.array([[1]], np.int32), ones, asked, least=0.5, lane=1)[0]
+    found = table.lift(table.together(np.array([[1]], np.int32), asked), ones, least=0.5, lane=1)[0]
     assert found == pytest.approx([np.log(1.5 / (1.5 / 3 + 0.5)), np.log(1 / (1.5 * 0.5 / 3 + 0.5))])
 
 
@@ -60,9 +62,8 @@ def test_what_has_not_met_has_no_lift(met: Neighbours) -> None:
 
 
 def test_queries_do_not_see_each_other(met: Neighbours) -> None:
-    found = met.lift(
-        np.array([[1], [1]], np.int32), np.ones((2, 1), np.float32), np.array([[2, -1], [3, 1]], np.int32), least=1
-    )
+    pairs = met.together(np.array([[1], [1]], np.int32), np.array([[2, -1], [3, 1]], np.int32))
+    found = met.lift(pairs, np.ones((2, 1), np.float32), least=1)
     assert found.tolist() == [[*lifts(met, [1], [2]), 0], [*lifts(met, [1], [3]), 0]]
 
 

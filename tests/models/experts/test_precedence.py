@@ -26,7 +26,7 @@ def met() -> Neighbours:
 
 def order(table: Neighbours, others: dict[int, float], candidates: list[int]) -> list[float]:
     rows, weights = np.array([list(others)], np.int32), np.array([list(others.values())], np.float32)
-    found: Floats = table.precedence(rows, weights, np.array([candidates], np.int32), FOLLOWERS, NEAR)
+    found: Floats = table.precedence(table.together(rows, np.array([candidates], np.int32)), weights, FOLLOWERS, NEAR)
     return [float(value) for value in found[0]]
 
 
@@ -54,7 +54,7 @@ def test_what_has_not_met_has_no_order(met: Neighbours) -> None:
 def test_queries_do_not_see_each_other(met: Neighbours) -> None:
     ones = np.ones((2, 1), np.float32)
     rows, candidates = np.array([[1], [1]], np.int32), np.array([[2, -1], [3, 1]], np.int32)
-    found = met.precedence(rows, ones, candidates, FOLLOWERS, NEAR)
+    found = met.precedence(met.together(rows, candidates), ones, FOLLOWERS, NEAR)
     assert found == pytest.approx(np.array([[BY_2, 0], [BY_3, 0]]))
 
 
