@@ -16,7 +16,7 @@
   after these, and after the likeliest candidates (`precedence`).
 
 Log odds are those of .001 more; other logarithms are of one plus the number. Numbers are scaled by .2 so that one
-learning rate fits all; flags stay 0 or 1, and so does the precedence after the likeliest candidates, a small number.
+learning rate fits all; flags stay 0 or 1, and the precedence after the likeliest candidates, which is small, as it is.
 """
 
 import numpy as np
