@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.base import Column, Events, Expert, Floats, Queries, Reading, Rows
+from models.measuring.wrapped import Wrapped
 from stream.windows import UserWindows, WindowView
 
 MONDAY_S = 1_735_516_800  # 2024-12-30T00:00Z
@@ -53,6 +54,19 @@ def teach(expert: Expert, stream: Sequence[tuple[int, int, int]]) -> None:
     """Let an expert learn a stream of (user, item, seconds), one by one."""
     for events in each(stream):
         expert.learn(events)
+
+
+class Reader(Wrapped):
+    """An expert that learns nothing, and the one whose table it reads, as one."""
+
+    def __init__(self, reader: Expert, learner: Expert) -> None:
+        super().__init__(learner)
+        self._reader = reader
+        self.name, self.columns = reader.name, reader.columns
+
+    def read(self, queries: Queries) -> Reading:
+        """See Expert."""
+        return self._reader.read(queries)
 
 
 def log_features(reading: Reading, columns: Sequence[Column], name: str, items: int) -> Floats:

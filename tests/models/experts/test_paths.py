@@ -5,44 +5,36 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.base import Floats, Queries, Reading
+from models.base import Floats
 from models.experts.paths import Paths
 from models.experts.sessions import SimilarSessions
-from models.measuring.wrapped import Wrapped
 from tests.models.checks import CHECKS, Check, name_of
-from tests.models.tiny import log_features, query, sparse, teach
+from tests.models.tiny import Reader, log_features, query, sparse, teach
 
 
-class OnItsOwn(Wrapped):
-    """Paths, and the expert that remembers the moments they read, as one."""
-
-    def __init__(self, capacity: int = 150) -> None:
-        sessions = SimilarSessions(capacity)
-        super().__init__(sessions)
-        self._paths = Paths(sessions)
-        self.name, self.columns = Paths.name, Paths.columns
-
-    def read(self, queries: Queries) -> Reading:
-        return self._paths.read(queries)
+def on_its_own(capacity: int = 150) -> Reader:
+    """Paths with the moments that they read."""
+    sessions = SimilarSessions(capacity)
+    return Reader(Paths(sessions), sessions)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
 def test_contract(check: Check) -> None:
-    check(OnItsOwn)
+    check(on_its_own)
 
 
 WAYS = [[0, 1, 2, 3], [7, 1, 4], [0, 1, 2], [8, 0, 1, 5]]
 
 
-def taught(ways: list[list[int]], capacity: int = 150) -> OnItsOwn:
+def taught(ways: list[list[int]], capacity: int = 150) -> Reader:
     """One user after the other goes one of these ways."""
-    expert = OnItsOwn(capacity)
+    expert = on_its_own(capacity)
     seconds = iter(range(10_000))
     teach(expert, [(user, item, next(seconds)) for user, way in enumerate(ways) for item in way])
     return expert
 
 
-def said(expert: OnItsOwn, newest_first: list[int], items: int, excluded: tuple[int, ...] = ()) -> Floats:
+def said(expert: Reader, newest_first: list[int], items: int, excluded: tuple[int, ...] = ()) -> Floats:
     window = [(item, 99_999 - n) for n, item in enumerate(newest_first)]
     reading = expert.read(query(window, now_s=99_999, excluded=excluded))
     found: Floats = log_features(reading, expert.columns, "same_path", items)[0]

@@ -5,31 +5,22 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.base import Queries, Reading
 from models.experts import covisitation, transitions
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.walks import Walks
-from models.measuring.wrapped import Wrapped
 from tests.models.checks import CHECKS, Check, name_of
-from tests.models.tiny import log_features, query, sparse, teach
+from tests.models.tiny import Reader, log_features, query, sparse, teach
 
 
-class OnItsOwn(Wrapped):
-    """Walks, and the expert that teaches the table they read, as one."""
-
-    def __init__(self) -> None:
-        together = Cooccurrence((*transitions.READOUTS, *covisitation.READOUTS), seed=3)
-        super().__init__(together)
-        self._walks = Walks(together)
-        self.name, self.columns = Walks.name, Walks.columns
-
-    def read(self, queries: Queries) -> Reading:
-        return self._walks.read(queries)
+def on_its_own() -> Reader:
+    """Walks with the table that they read."""
+    together = Cooccurrence((*transitions.READOUTS, *covisitation.READOUTS), seed=3)
+    return Reader(Walks(together), together)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
 def test_contract(check: Check) -> None:
-    check(OnItsOwn)
+    check(on_its_own)
 
 
 PAIRS = {(0, 1): 1, (1, 2): 2, (2, 3): 1}
@@ -37,8 +28,8 @@ NORMS = {0: 1, 1: 3, 2: 3, 3: 1}
 
 
 @pytest.fixture
-def expert() -> OnItsOwn:
-    learned = OnItsOwn()
+def expert() -> Reader:
+    learned = on_its_own()
     teach(learned, [(0, 0, 0), (0, 1, 1), (1, 1, 2), (1, 2, 3), (2, 1, 4), (2, 2, 5), (3, 3, 6), (3, 2, 7)])
     return learned
 
@@ -47,14 +38,14 @@ def s(a: int, b: int) -> float:
     return float(PAIRS[min(a, b), max(a, b)] / (NORMS[a] ** 0.5 + 2) / (NORMS[b] ** 0.5 + 2))
 
 
-def test_companions_of_companions_are_found_and_companions_are_not(expert: OnItsOwn) -> None:
+def test_companions_of_companions_are_found_and_companions_are_not(expert: Reader) -> None:
     reading = expert.read(query([(0, 40)], now_s=40))
     scores = [s(0, 1) * s(1, 0), 0, s(0, 1) * s(1, 2), 0]
     assert log_features(reading, expert.columns, "walks", 4)[0] == pytest.approx(sparse(scores), rel=1e-5)
     assert reading.propose()[0, 0, :3].tolist() == [2, 0, -1]
 
 
-def test_two_distinct_items_begin_and_the_older_one_weighs_less(expert: OnItsOwn) -> None:
+def test_two_distinct_items_begin_and_the_older_one_weighs_less(expert: Reader) -> None:
     reading = expert.read(query([(0, 40), (0, 39), (3, 38), (2, 37)], now_s=40))
     from_0 = [s(0, 1) * s(1, 0), 0, s(0, 1) * s(1, 2), 0]
     from_3 = [0, s(3, 2) * s(2, 1), 0, s(3, 2) * s(2, 3)]
@@ -62,9 +53,9 @@ def test_two_distinct_items_begin_and_the_older_one_weighs_less(expert: OnItsOwn
     assert log_features(reading, expert.columns, "walks", 4)[0] == pytest.approx(sparse(scores), rel=1e-5)
 
 
-def taught(pairs: list[tuple[int, int]]) -> OnItsOwn:
+def taught(pairs: list[tuple[int, int]]) -> Reader:
     """Each pair is a user's only two events."""
-    expert = OnItsOwn()
+    expert = on_its_own()
     for user, (first, second) in enumerate(pairs):
         teach(expert, [(user, first, 2 * user), (user, second, 2 * user + 1)])
     return expert
@@ -102,12 +93,12 @@ def test_scores_are_what_the_formula_says(seed: int) -> None:
         assert found == pytest.approx(sparse(walked(pairs, heads, items)), rel=1e-4, abs=1e-5)
 
 
-def test_what_is_excluded_is_not_there(expert: OnItsOwn) -> None:
+def test_what_is_excluded_is_not_there(expert: Reader) -> None:
     reading = expert.read(query([(0, 40)], now_s=40, excluded=[0]))
     assert log_features(reading, expert.columns, "walks", 4)[0] == pytest.approx(sparse([0, 0, 1, 0]), rel=1e-5)
 
 
-def test_reasons_name_where_the_walk_began(expert: OnItsOwn) -> None:
+def test_reasons_name_where_the_walk_began(expert: Reader) -> None:
     reading = expert.read(query([(0, 40), (0, 39), (3, 38)], now_s=40))
     targets = np.array([2, 1, 77], np.int32)
     named = reading.because(np.zeros(3, np.int32), np.zeros(3, np.int32), targets)
