@@ -80,12 +80,12 @@ class Telemetry:
 
     def answered(self, outputs: Outputs, timestamps_ms: Sequence[int], now_ms: int) -> None:
         """Count a batch that was committed at `now_ms`; its records were stamped `timestamps_ms`."""
+        self._metrics.lists.inc(len(outputs.lists))  # first: who sees the events counted sees their lists, too
         for outcome in OUTCOMES:
             if count := getattr(outputs, outcome):
                 self._metrics.events.labels(outcome).inc(count)
         for reason in outputs.reasons:
             self._metrics.dead.labels(reason).inc()
-        self._metrics.lists.inc(len(outputs.lists))
         self._metrics.committed.set(now_ms / 1000)
         stamps = np.array(timestamps_ms, np.float64)
         self._metrics.records.observe(np.array([len(stamps)], np.float64))

@@ -180,7 +180,7 @@ class _Show:
             now = time.monotonic()
             if batch and self._began is None:
                 self._began = now, self._lists
-            listless = self._figures.processed() - round(self._figures.total("lists_total"))
+            listless = self._figures.processed() - self._figures.lists()
             self._sender.dealt_with(self._lists + max(listless, 0))
             if now - looked < _LOOK_EVERY_S:
                 continue
@@ -195,8 +195,10 @@ class _Show:
     def _done(self) -> bool:
         if not self._sender.finished():
             return False
-        learned = round(self._figures.total("events_total", outcome="learned"))
-        return self._figures.processed() >= self._sender.events and self._figures.tested() >= learned
+        figures = self._figures
+        learned = round(figures.total("events_total", outcome="learned"))
+        dealt_with = figures.processed() >= self._sender.events and figures.tested() >= learned
+        return dealt_with and self._lists >= figures.lists()  # a reader sees a commit a moment after who made it
 
     def _status(self) -> Text:
         hit_ratio, _ = self._figures.prequential().get(FINAL_LIST, (0.0, 0.0))

@@ -30,6 +30,10 @@ class Figures:
         ways = ("accepted", "duplicates", "exposures", "ignored")
         return round(sum(self.total("events_total", outcome=way) for way in ways) + self.total("dead_letters_total"))
 
+    def lists(self) -> int:
+        """How many lists have been committed; the removals of erased users are left out."""
+        return round(self.total("lists_total") - self.total("events_total", outcome="erased"))
+
     def tested(self) -> int:
         """How many events were tested and then learned from."""
         return round(self.total("prequential_events_total"))

@@ -29,6 +29,13 @@ def test_each_record_counts_once_whatever_became_of_it() -> None:
     assert look(telemetry).processed() == 12
 
 
+def test_the_removal_of_an_erased_user_is_no_list() -> None:
+    telemetry = Telemetry(["list"])
+    telemetry.answered(Outputs(accepted=3, erased=1, lists=[OutputRecord("out", 0, None, None)] * 3), [], 0)
+
+    assert look(telemetry).lists() == 2
+
+
 def test_quality_begins_with_the_final_list_then_the_best() -> None:
     telemetry = Telemetry(["weak", "strong", "list"])
     ranks = np.array([[MISS, 0, 2], [9, 0, MISS], [0, 0, 0]], np.int32)
