@@ -26,6 +26,7 @@ from models.ranking.features import count, features
 from models.ranking.mixture import Mixture
 from models.ranking.ranker import Ranker
 from models.ranking.reasons import REASONS, Reasons, contributions, source_groups, strongest
+from models.ranking.residuals import Residuals
 from models.ranking.silence import silenced
 from models.tables import rise
 from stream.events import Item
@@ -118,6 +119,7 @@ class Recommender:
         self._items = ItemStatistics()
         self._mixture = Mixture(len(self._columns), WIDTH)
         self._ranker = Ranker(count(len(self._columns)), WIDTH)
+        self._residuals = Residuals()
         self.events_learned = 0
         self.updates_dropped = 0
         self.milestone: Milestone | None = None  # no part of the state: the last one met since
@@ -136,7 +138,8 @@ class Recommender:
         x[:, self._silent_x] = 0
         mixture, parts = self._mixture.predict(raw, sizes, x)
         pairs = _pairs(readings, candidates, mixture)
-        feats = features(queries, candidates, raw, mixture, pairs, self._items)
+        residuals = self._residuals.of(candidates)
+        feats = features(queries, candidates, raw, mixture, pairs, residuals, self._items)
         feats[:, :, self._silent] = 0
         probabilities, weights = self._ranker.predict(feats, sizes, x, queries.windows.users)
         return Scored(queries, readings, candidates, sizes, raw, x, mixture, parts, feats, probabilities, weights)
@@ -170,6 +173,7 @@ class Recommender:
         self.updates_dropped += self._ranker.learn(
             scored.features, scored.sizes, scored.x, events.before.users, tested.targets, events.weights
         )
+        self._residuals.learn(scored.candidates, scored.sizes, scored.probabilities, tested.targets, events.weights)
         for expert in self._experts:
             expert.learn(events)
         self._items.learn(events)
@@ -185,6 +189,7 @@ class Recommender:
     def forget_items(self, dead: Mask) -> None:
         """Remove every trace of the marked item rows."""
         self._items.forget_items(dead)
+        self._residuals.forget_items(dead)
         for expert in self._experts:
             expert.forget_items(dead)
 
@@ -200,6 +205,7 @@ class Recommender:
         state |= nest("items", self._items.state())
         state |= nest("mixture", self._mixture.state())
         state |= nest("ranker", self._ranker.state())
+        state |= nest("residuals", self._residuals.state())
         for expert in self._experts:
             state |= nest(expert.name, expert.state())
         return state
@@ -211,6 +217,7 @@ class Recommender:
         self._items.restore(pick("items", state))
         self._mixture.restore(pick("mixture", state))
         self._ranker.restore(pick("ranker", state))
+        self._residuals.restore(pick("residuals", state))
         for expert in self._experts:
             expert.restore(pick(expert.name, state))
 

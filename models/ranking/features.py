@@ -6,8 +6,8 @@
 - the K experts' log features;
 - K shares of the best, ``exp(feature - largest feature of any candidate)``, 0 where an expert says the same of all: a
   sum of logarithms lets every expert veto, a sum of shares lets each of them vote;
-- five numbers of the item: log age in hours, log idle minutes, log count, the log odds that an event with it is a
-  return (`models.items`), and count <= 2;
+- six numbers of the item: log age in hours, log idle minutes, log count, the log odds that an event with it is a
+  return (`models.items`), count <= 2, and how much oftener it is met than the lists foresee (`residuals`);
 - for items of the window, twelve of its newest place there (met, is the last, is the second last,
   1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and four
   of coming back to it: the log odds once more, whether anybody ever did, and where somebody did, by how much the log
@@ -16,7 +16,8 @@
   after these, and after the likeliest candidates (`precedence`).
 
 Log odds are those of .001 more; other logarithms are of one plus the number. Numbers are scaled by .2 so that one
-learning rate fits all; flags stay 0 or 1, and the precedence after the likeliest candidates, which is small, as it is.
+learning rate fits all; flags stay 0 or 1, and what is small, as it is: the precedence after the likeliest candidates,
+and the residual.
 """
 
 import numpy as np
@@ -28,7 +29,7 @@ from stream.kernels import kernel
 
 SCALE = 0.2
 MIX_FLOOR = 1e-6
-_ITEM, _PLACE, _BACK = 5, 12, 4
+_ITEM, _PLACE, _BACK = 6, 12, 4
 _OWN = _PLACE + _BACK
 PLAIN = _ITEM + _OWN + PAIRS
 GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift", "lift", "precedence", "precedence")
@@ -39,7 +40,7 @@ TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _IT
 """Those of them that are spans of time."""
 
 _OF_PAIRS = np.array([SCALE, SCALE, SCALE, 1], np.float32)  # the weights of the last add up to 1 at most
-_LOGS = 4  # of the item's numbers
+_LOGS = 4  # of the item's numbers, which come first; the last of them are the odds of a return
 _LEAST_ODDS = 1e-3  # of returns
 _LOG_LEAST_ODDS = np.float32(np.log(_LEAST_ODDS))
 _FARTHEST = np.float32(6)  # from the usual pause, in logarithms
@@ -54,21 +55,27 @@ def count(experts: int) -> int:
 
 
 def features(
-    queries: Queries, candidates: Rows, raw: Floats, mixture: Floats, pairs: Floats, items: ItemStatistics
+    queries: Queries,
+    candidates: Rows,
+    raw: Floats,
+    mixture: Floats,
+    pairs: Floats,
+    residuals: Floats,
+    items: ItemStatistics,
 ) -> Floats:
-    """Features (B, C, F) from log features `raw` (B, C, K), the mixture (B, C) and `pairs` (B, C, PAIRS)."""
+    """Features (B, C, F) from log features `raw` (B, C, K), mixture and residuals (B, C), `pairs` (B, C, PAIRS)."""
     windows = queries.windows
     item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
-        candidates, raw, mixture, pairs * _OF_PAIRS, windows.items, windows.times_ms, windows.lengths, windows.now_ms,
-        items.table, items.pauses, *items.prior(), item_rows,
+        candidates, raw, mixture, pairs * _OF_PAIRS, residuals, windows.items, windows.times_ms, windows.lengths,
+        windows.now_ms, items.table, items.pauses, *items.prior(), item_rows,
     )  # fmt: skip
     return result
 
 
 @kernel
 def _features(
-    candidates, raw, mixture, pairs, items, times_ms, lengths, now_ms,
+    candidates, raw, mixture, pairs, residuals, items, times_ms, lengths, now_ms,
     table, pauses, prior_returns, prior_events, item_rows,
 ):  # fmt: skip
     queries, width, experts = raw.shape
@@ -97,8 +104,9 @@ def _features(
                 row[1 + experts + k] = scale * shares[c, k]
             for n in range(_LOGS):
                 row[plain + n] = scale * numbers[c, 1 + n]
-            row[own - 2] += scale * _LOG_LEAST_ODDS
-            row[own - 1] = numbers[c, 3] < _RARE
+            row[plain + _LOGS - 1] += scale * _LOG_LEAST_ODDS
+            row[plain + _LOGS] = numbers[c, 3] < _RARE
+            row[plain + _LOGS + 1] = residuals[b, c]
             row[own + _OWN :] = pairs[b, c]
         for j in range(lengths[b]):
             c = place[items[b, j]]
@@ -114,7 +122,7 @@ def _features(
                 row[own + 5] = scale * log1p32(np.float32(minutes))
                 for k in range(len(_SINCE_MINUTES)):
                     row[own + 6 + k] = minutes < _SINCE_MINUTES[k]
-                _coming_back(row, own + _PLACE, row[own - 2], minutes, items[b, j], table, pauses)
+                _coming_back(row, own + _PLACE, row[plain + _LOGS - 1], minutes, items[b, j], table, pauses)
             row[own + 4] += 1
         for c in range(size):
             if result[b, c, own] > 0:

@@ -1,12 +1,13 @@
 """How experts become one list: a linear ranker whose weights depend on the situation and on the user.
 
-``s(c) = sum_k (W x + w_user)_k f_k(c)``: additive in the features f of a candidate (`features`), with weights that
-depend linearly on the context x (`context`). At the start only the mixture's log probability has a weight, so the
-ranker begins as the mixture and improves on it. Softmax cross-entropy over the candidates, Adagrad, an update after
-every event whose item is a candidate; predictions use an exponential average of W. Linear on purpose: each term
-``(W x + w_user)_k f_k(c)`` is exactly what feature k contributed, so the reasons in a list are the truth.
+``s(c) = sum_k theta_k f_k(c)``: additive in the features f of a candidate (`features`), with weights theta that depend
+linearly on the context x (`context`), and on the user, as far as these are believed (`trust`). At the start only the
+mixture's log probability has a weight, so the ranker begins in the order of the mixture and improves on it. Softmax
+cross-entropy over the candidates, Adagrad, an update after every event whose item is a candidate; predictions use an
+exponential average of the weights. Linear on purpose: each term ``theta_k f_k(c)`` is exactly what feature k
+contributed, so the reasons in a list are the truth.
 
-O(F (C + X)) a query and an update; memory 3 F X doubles and 8 F bytes a user.
+O(F (C + X)) a query and an update; memory 3 F X + 6 F doubles, and 8 F bytes a user.
 """
 
 import numpy as np
@@ -15,13 +16,15 @@ import numpy.typing as npt
 from models.base import Floats, Mask, Rows
 from models.elementary import exp_all
 from models.ranking.features import SCALE
+from models.ranking.trust import Trust, adjust, believed, divide
 from models.tables import dead_rows, grown
 from stream.kernels import kernel
 from stream.snapshots import State
 
-_RATE, _START = 0.1, 1.0
-_USER_RATE, _USER_START = 0.03, 0.1
-_AVERAGING = 0.003
+_BEGINNING = 0.8  # power of the mixture's probabilities
+_RATE, _START = 0.08, 1.0
+_USER_RATE, _USER_START = 0.05, 0.1
+_AVERAGING = 0.002
 
 
 class Ranker:
@@ -29,15 +32,19 @@ class Ranker:
 
     def __init__(self, features: int, width: int) -> None:
         self._weights = np.zeros((features, width))
-        self._weights[0, 0] = 1 / SCALE
+        self._weights[0, 0] = _BEGINNING / SCALE
         self._squares = np.full((features, width), _START)
         self._average = self._weights.copy()
+        self._trust = Trust(features, width)
         self._users = np.zeros((0, features), np.float32)
         self._user_squares = np.full((0, features), _USER_START, np.float32)
 
     def predict(self, features: Floats, sizes: Rows, x: Floats, users: Rows) -> tuple[Floats, Floats]:
         """Probabilities (B, C) of the candidates, and the weights (B, F) that made them."""
-        result: tuple[Floats, Floats] = _predict(features, sizes, x, users, self._average, self._users)
+        result: tuple[Floats, Floats] = _predict(
+            features, sizes, x, users, self._weights, self._average, self._users,
+            self._trust.of_parts, self._trust.of_columns,
+        )  # fmt: skip
         return result
 
     def learn(self, features: Floats, sizes: Rows, x: Floats, users: Rows, targets: Rows, weights: Floats) -> int:
@@ -51,7 +58,7 @@ class Ranker:
         return int(
             _learn(
                 features, sizes, x, users, targets, weights, self._weights, self._squares, self._average,
-                self._users, self._user_squares,
+                self._users, self._user_squares, *self._trust.tables().values(),
             )
         )  # fmt: skip
 
@@ -76,7 +83,8 @@ class Ranker:
 
     def shared(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return what all users share; not to be changed."""
-        return {"weights": self._weights, "squares": self._squares, "average": self._average}
+        own = {"weights": self._weights, "squares": self._squares, "average": self._average}
+        return own | self._trust.tables()
 
 
 @kernel
@@ -91,8 +99,8 @@ def _taught(users, squares):
 
 
 @kernel
-def _weights_of(x, user, weights, users):
-    """Weight of each feature (F,), in doubles as the tables are."""
+def _undoubted(x, user, weights, users):
+    """Weight of each feature (F,) where all that was learned is believed, the newest of it too."""
     theta = np.zeros(len(weights))
     for k in range(len(weights)):
         for d in range(len(x)):
@@ -120,42 +128,59 @@ def _softmax(features, size, theta):
 
 
 @kernel
-def _predict(features, sizes, x, users, weights, user_weights):
+def _predict(features, sizes, x, users, weights, average, user_weights, of_parts, of_columns):
     queries, width, count = features.shape
     probabilities = np.zeros((queries, width), np.float32)
     thetas = np.empty((queries, count), np.float32)
+    parts = np.empty((len(of_parts) + 1, count))
     for b in range(queries):
-        thetas[b] = _weights_of(x[b], users[b], weights, user_weights)
+        divide(x[b], users[b], weights, average, user_weights, of_columns, parts)
+        thetas[b] = believed(parts, of_parts)
         probabilities[b, : sizes[b]] = _softmax(features[b], sizes[b], thetas[b])
     return probabilities, thetas
 
 
 @kernel
-def _learn(features, sizes, x, users, targets, event_weights, weights, squares, average, user_weights, user_squares):
+def _gradient(features, size, target, theta, weight, gradient):
+    """Fill `gradient` (F,) with `weight` times that of log P(target) after `theta`; whether it is finite."""
+    shares = _softmax(features, size, theta.astype(np.float32))
+    for k in range(len(gradient)):
+        gradient[k] = features[target, k]
+    for c in range(size):
+        for k in range(len(gradient)):
+            gradient[k] -= shares[c] * features[c, k]
+    for k in range(len(gradient)):
+        gradient[k] *= weight
+    return np.isfinite(gradient.sum())
+
+
+@kernel
+def _learn(
+    features, sizes, x, users, targets, event_weights, weights, squares, average, user_weights, user_squares,
+    of_parts, part_squares, of_columns, column_squares,
+):  # fmt: skip
     count = features.shape[2]
-    gradient = np.empty(count, np.float32)
+    parts = np.empty((len(of_parts) + 1, count))
+    tested, gradient = np.empty(count, np.float32), np.empty(count, np.float32)
     dropped = 0
     for b in range(len(targets)):
-        if targets[b] < 0:
+        target, user = targets[b], users[b]
+        if target < 0:
             continue
-        user = users[b]
-        theta = _weights_of(x[b], user, weights, user_weights)
-        shares = _softmax(features[b], sizes[b], theta.astype(np.float32))
-        for k in range(count):
-            gradient[k] = features[b, targets[b], k]
-        for c in range(sizes[b]):
-            for k in range(count):
-                gradient[k] -= shares[c] * features[b, c, k]
-        if not np.isfinite(gradient.sum()):
+        divide(x[b], user, weights, average, user_weights, of_columns, parts)
+        fine = _gradient(features[b], sizes[b], target, believed(parts, of_parts), event_weights[b], tested)
+        whole = _undoubted(x[b], user, weights, user_weights)
+        if not (_gradient(features[b], sizes[b], target, whole, event_weights[b], gradient) and fine):
             dropped += 1
             continue
+        adjust(tested, x[b], average, parts, of_parts, part_squares, of_columns, column_squares)
         for k in range(count):
-            step = event_weights[b] * gradient[k]
+            step = gradient[k]
             if user >= 0:
                 user_squares[user, k] += step * step
                 user_weights[user, k] += _USER_RATE * step / np.sqrt(user_squares[user, k])
             for d in range(x.shape[1]):
-                step = event_weights[b] * gradient[k] * x[b, d]
+                step = gradient[k] * x[b, d]
                 squares[k, d] += step * step
                 weights[k, d] += _RATE * step / np.sqrt(squares[k, d])
         for k in range(count):

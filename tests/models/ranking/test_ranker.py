@@ -38,19 +38,20 @@ def learn(ranker: Ranker, users: Rows = USER, targets: Rows = TARGET, weight: fl
     return ranker.learn(seen, SIZES, X, users, targets, np.array([weight], np.float32))
 
 
-def test_it_begins_as_the_mixture() -> None:
+def test_it_begins_in_the_order_of_the_mixture_and_is_less_sure() -> None:
     mixture = np.array([0.6, 0.3, 0.1], np.float32)
     seen = SEEN.copy()
     seen[0, :3, 0] = 0.2 * np.log1p(mixture / 1e-6)
     probabilities, weights = Ranker(FEATURES, WIDTH).predict(seen, SIZES, X, USER)
-    assert probabilities[0] == pytest.approx([0.6, 0.3, 0.1, 0], abs=1e-5)
-    assert weights[0].tolist() == [5, 0, 0]
+    flatter = mixture**0.8 / (mixture**0.8).sum()
+    assert probabilities[0] == pytest.approx([*flatter, 0], abs=1e-5)
+    assert weights[0].tolist() == [4, 0, 0]
 
 
 def test_weights_depend_on_context_and_user() -> None:
     ranker = with_weights([[1, 2], [0, -1], [3, 0]], [0.5, 0, -1])
     probabilities, weights = ranker.predict(SEEN, SIZES, X, USER)
-    assert weights[0] == pytest.approx([1 + 1 + 0.5, -0.5, 3 - 1])
+    assert weights[0] == pytest.approx([1 + 0.7 * 1 + 0.5, 0.7 * -0.5, 3 - 1]), "the situation is believed for .7"
     assert probabilities[0, :3] == pytest.approx(softmax(SEEN[0, :3] @ weights[0]))
 
 
@@ -58,7 +59,7 @@ def test_weights_depend_on_context_and_user() -> None:
 def test_strangers_have_no_weights_of_their_own(stranger: int) -> None:
     ranker = with_weights([[1, 2], [0, -1], [3, 0]], [0.5, 0, -1])
     _, weights = ranker.predict(SEEN, SIZES, X, np.array([stranger], np.int32))
-    assert weights[0] == pytest.approx([2, -0.5, 3])
+    assert weights[0] == pytest.approx([1.7, -0.35, 3])
 
 
 def test_nobody_teaches_only_what_is_shared() -> None:
@@ -86,17 +87,17 @@ def test_a_step_follows_the_gradient_of_the_log_loss(weight: float) -> None:
     for k in range(FEATURES):
         nudge = 1e-5 * (np.arange(FEATURES) == k)
         g = weight * (log_loss(shared, own + nudge) - log_loss(shared, own - nudge)) / 2e-5
-        assert after["users"][2, k] - own[k] == pytest.approx(-0.03 * g / (0.1 + g * g) ** 0.5, rel=1e-3)
+        assert after["users"][2, k] - own[k] == pytest.approx(-0.05 * g / (0.1 + g * g) ** 0.5, rel=1e-3)
         for d in range(WIDTH):
             change = after["weights"][k, d] - shared[k, d]
             slope = g * X[0, d]
-            assert change == pytest.approx(-0.1 * slope / (1 + slope * slope) ** 0.5, rel=1e-5)
-            assert after["average"][k, d] - shared[k, d] == pytest.approx(0.003 * change)
+            assert change == pytest.approx(-0.08 * slope / (1 + slope * slope) ** 0.5, rel=1e-5)
+            assert after["average"][k, d] - shared[k, d] == pytest.approx(0.002 * change)
 
 
 def test_it_learns_what_tells_the_target() -> None:
     ranker = Ranker(FEATURES, WIDTH)
-    for _ in range(1500):  # the average of the weights takes about 300 events to follow
+    for _ in range(2500):  # the average of the weights takes about 500 events to follow
         learn(ranker)
     assert ranker.predict(SEEN, SIZES, X, USER)[0][0, 1] > 0.9
 
