@@ -19,6 +19,7 @@ from models.experts.dynamics import Dynamics
 from models.experts.factorization import FactorizationExpert
 from models.experts.paths import Paths
 from models.experts.popularity import Popularity
+from models.experts.recurrence import Recurrence
 from models.experts.repeats import Repeats
 from models.experts.sessions import SimilarSessions
 from models.experts.walks import Walks
@@ -42,6 +43,7 @@ _READOUTS = {
 _TOLD_BY = "transitions", "covisitation", "page_burst"
 _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
+    "recurrence": lambda _: Recurrence(),
     "popularity": lambda _: Popularity(),
     "ages": lambda _: Ages(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),

@@ -18,6 +18,7 @@ from zlib import crc32
 import numpy as np
 
 from models.base import PAIRS, Events, Expert, Floats, Mask, Progress, Queries, Reading, Rows
+from models.gaps import Gaps
 from models.items import Counts, ItemStatistics
 from models.metrics import MISS
 from models.ranking.candidates import union
@@ -120,6 +121,7 @@ class Recommender:
         self._mixture = Mixture(len(self._columns), WIDTH)
         self._ranker = Ranker(count(len(self._columns)), WIDTH)
         self._residuals = Residuals()
+        self._gaps = Gaps()
         self.events_learned = 0
         self.updates_dropped = 0
         self.milestone: Milestone | None = None  # no part of the state: the last one met since
@@ -138,8 +140,8 @@ class Recommender:
         x[:, self._silent_x] = 0
         mixture, parts = self._mixture.predict(raw, sizes, x)
         pairs = _pairs(readings, candidates, mixture)
-        residuals = self._residuals.of(candidates)
-        feats = features(queries, candidates, raw, mixture, pairs, residuals, self._items)
+        told = np.stack([self._residuals.of(candidates), self._gaps.of(queries.windows, candidates)], axis=-1)
+        feats = features(queries, candidates, raw, mixture, pairs, told, self._items)
         feats[:, :, self._silent] = 0
         probabilities, weights = self._ranker.predict(feats, sizes, x, queries.windows.users)
         return Scored(queries, readings, candidates, sizes, raw, x, mixture, parts, feats, probabilities, weights)
@@ -177,6 +179,7 @@ class Recommender:
         for expert in self._experts:
             expert.learn(events)
         self._items.learn(events)
+        self._gaps.learn(events)
         self.events_learned += len(events)
         if (self.events_learned - 1) % _MILESTONES < len(events):  # after the first one, so that there is one at once
             self.milestone = Milestone(self.events_learned, self._checksum())
@@ -190,6 +193,7 @@ class Recommender:
         """Remove every trace of the marked item rows."""
         self._items.forget_items(dead)
         self._residuals.forget_items(dead)
+        self._gaps.forget_items(dead)
         for expert in self._experts:
             expert.forget_items(dead)
 
@@ -206,6 +210,7 @@ class Recommender:
         state |= nest("mixture", self._mixture.state())
         state |= nest("ranker", self._ranker.state())
         state |= nest("residuals", self._residuals.state())
+        state |= nest("gaps", self._gaps.state())
         for expert in self._experts:
             state |= nest(expert.name, expert.state())
         return state
@@ -218,6 +223,7 @@ class Recommender:
         self._mixture.restore(pick("mixture", state))
         self._ranker.restore(pick("ranker", state))
         self._residuals.restore(pick("residuals", state))
+        self._gaps.restore(pick("gaps", state))
         for expert in self._experts:
             expert.restore(pick(expert.name, state))
 

@@ -13,11 +13,14 @@ the circular difference between the hour of day of h_j and of now (UTC):
 O(L^2) a query, for finding an item's earlier place in the window; no memory.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from models.base import Column, Queries, Reading, Rows, Stateless
 from models.experts.evidence import Evidence
 from stream.kernels import kernel
+from stream.windows import WindowView
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -40,14 +43,19 @@ class Repeats(Stateless):
             queries.starts, queries.excluded, item_rows,
         )  # fmt: skip
 
-        def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
-            """Name the item itself, the last time it was met."""
-            met = windows.items[queries] == rows[:, None]
-            positions = np.full((len(queries), 2), -1, np.int32)
-            positions[:, 0] = np.where(met.any(axis=1), met.argmax(axis=1), -1)
-            return positions
+        return Evidence(self.columns, (0.5, 0.5, 0.5, 1.0), starts, rows, scores, newest_place(windows))
 
-        return Evidence(self.columns, (0.5, 0.5, 0.5, 1.0), starts, rows, scores, because)
+
+def newest_place(windows: WindowView) -> Callable[[Rows, Rows, Rows], Rows]:
+    """Answer `Reading.because` for the window's own items: an item is there because of itself, the last time."""
+
+    def because(queries: Rows, columns: Rows, rows: Rows) -> Rows:
+        met = windows.items[queries] == rows[:, None]
+        positions = np.full((len(queries), 2), -1, np.int32)
+        positions[:, 0] = np.where(met.any(axis=1), met.argmax(axis=1), -1)
+        return positions
+
+    return because
 
 
 @kernel

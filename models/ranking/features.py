@@ -6,8 +6,9 @@
 - the K experts' log features;
 - K shares of the best, ``exp(feature - largest feature of any candidate)``, 0 where an expert says the same of all: a
   sum of logarithms lets every expert veto, a sum of shares lets each of them vote;
-- six numbers of the item: log age in hours, log idle minutes, log count, the log odds that an event with it is a
-  return (`models.items`), count <= 2, and how much oftener it is met than the lists foresee (`residuals`);
+- seven numbers of the item: log age in hours, log idle minutes, log count, the log odds that an event with it is a
+  return (`models.items`), count <= 2, how much oftener it is met than the lists foresee (`residuals`), and how much
+  likelier than others it is met after such a gap (`models.gaps`);
 - for items of the window, twelve of its newest place there (met, is the last, is the second last,
   1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and four
   of coming back to it: the log odds once more, whether anybody ever did, and where somebody did, by how much the log
@@ -29,16 +30,17 @@ from stream.kernels import kernel
 
 SCALE = 0.2
 MIX_FLOOR = 1e-6
-_ITEM, _PLACE, _BACK = 6, 12, 4
+_ITEM, _PLACE, _BACK = 7, 12, 4
 _OWN = _PLACE + _BACK
 PLAIN = _ITEM + _OWN + PAIRS
 GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift", "lift", "precedence", "precedence")
 """What the plain features are called in reasons."""
 
 _IN_BURST = _ITEM + _OWN + 1  # weighed by how long ago the window's items were met
-TIMES = (0, 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN), _IN_BURST)
+TIMES = (0, 1, _ITEM - 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN), _IN_BURST)
 """Those of them that are spans of time."""
 
+_OF_TOLD = np.array([1, SCALE], np.float32)
 _OF_PAIRS = np.array([SCALE, SCALE, SCALE, 1], np.float32)  # the weights of the last add up to 1 at most
 _LOGS = 4  # of the item's numbers, which come first; the last of them are the odds of a return
 _LEAST_ODDS = 1e-3  # of returns
@@ -60,14 +62,17 @@ def features(
     raw: Floats,
     mixture: Floats,
     pairs: Floats,
-    residuals: Floats,
+    told: Floats,
     items: ItemStatistics,
 ) -> Floats:
-    """Features (B, C, F) from log features `raw` (B, C, K), mixture and residuals (B, C), `pairs` (B, C, PAIRS)."""
+    """Features (B, C, F) from log features `raw` (B, C, K), the mixture (B, C) and `pairs` (B, C, PAIRS).
+
+    `told` (B, C, 2) are residuals, and log likelihood ratios of gaps.
+    """
     windows = queries.windows
     item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
-        candidates, raw, mixture, pairs * _OF_PAIRS, residuals, windows.items, windows.times_ms, windows.lengths,
+        candidates, raw, mixture, pairs * _OF_PAIRS, told * _OF_TOLD, windows.items, windows.times_ms, windows.lengths,
         windows.now_ms, items.table, items.pauses, *items.prior(), item_rows,
     )  # fmt: skip
     return result
@@ -75,7 +80,7 @@ def features(
 
 @kernel
 def _features(
-    candidates, raw, mixture, pairs, residuals, items, times_ms, lengths, now_ms,
+    candidates, raw, mixture, pairs, told, items, times_ms, lengths, now_ms,
     table, pauses, prior_returns, prior_events, item_rows,
 ):  # fmt: skip
     queries, width, experts = raw.shape
@@ -106,7 +111,7 @@ def _features(
                 row[plain + n] = scale * numbers[c, 1 + n]
             row[plain + _LOGS - 1] += scale * _LOG_LEAST_ODDS
             row[plain + _LOGS] = numbers[c, 3] < _RARE
-            row[plain + _LOGS + 1] = residuals[b, c]
+            row[plain + _LOGS + 1 : own] = told[b, c]
             row[own + _OWN :] = pairs[b, c]
         for j in range(lengths[b]):
             c = place[items[b, j]]

@@ -17,9 +17,9 @@ from models.elementary import exp_all
 from stream.kernels import kernel
 from stream.snapshots import State
 
-_GATE_RATE, _GATE_START = 0.15, 0.01
+_GATE_RATE, _GATE_START = 0.1, 0.01
 _TAU_RATE, _TAU_LEAST = 0.05, 0.2
-_AVERAGING = 0.01
+_AVERAGING = 0.005
 _SILENT = -30.0
 """Gate logit of an expert without evidence: it gets no weight unless all are silent."""
 

@@ -24,9 +24,9 @@ def found() -> Floats:
     raw[0, 0], raw[0, 1] = [1, 2], [3, 0]
     mixture = np.array([[0.75, 0.25, 0, 0]], np.float32)
     pairs = np.array([[[3, 4, 2, 0], [-1, 0, 0, 5], [0, 0, 0, 0], [0, 0, 0, 0]]], np.float32)
-    residuals = np.array([[0.5, -0.25, 0, 0]], np.float32)
+    told = np.array([[[0.5, 2], [-0.25, 0], [0, -1], [0, 0]]], np.float32)
     candidates = np.array([[4, 1, 9, -1]], np.int32)
-    result: Floats = features(queries, candidates, raw, mixture, pairs, residuals, learned())[0]
+    result: Floats = features(queries, candidates, raw, mixture, pairs, told, learned())[0]
     return result
 
 
@@ -41,7 +41,9 @@ def test_shares_of_the_best_of_each_expert() -> None:
     none = np.zeros((1, 3), np.float32)
     candidates = np.array([[4, 1, 9]], np.int32)
     pairs = np.zeros((1, 3, PAIRS), np.float32)
-    shares = features(query([], now_s=0), candidates, raw, none, pairs, none, ItemStatistics())[0, :, 3:5]
+    shares = features(
+        query([], now_s=0), candidates, raw, none, pairs, np.zeros((1, 3, 2), np.float32), ItemStatistics()
+    )[0, :, 3:5]
     assert shares[:, 0] == pytest.approx(0.2 * np.exp([-2, 0, -0.5]))
     assert not shares[:, 1].any(), "who says the same of all says nothing"
 
@@ -53,23 +55,23 @@ def log_odds(returns: int, events: int) -> float:
 
 
 def test_what_is_known_of_an_item(found: Floats) -> None:
-    assert found[0, 5:11] == pytest.approx(
-        [0.2 * np.log1p(4), 0.2 * np.log1p(120), 0.2 * np.log1p(3), log_odds(2, 3), 0, 0.5], abs=1e-6
+    assert found[0, 5:12] == pytest.approx(
+        [0.2 * np.log1p(4), 0.2 * np.log1p(120), 0.2 * np.log1p(3), log_odds(2, 3), 0, 0.5, 0.4], abs=1e-6
     )
-    assert found[1, 5:11] == pytest.approx([0, 0, 0, log_odds(0, 0), 1, -0.25], abs=1e-6)
-    assert found[2, 5:11] == pytest.approx(
-        [0.2 * np.log1p(2), 0.2 * np.log1p(120), 0.2 * np.log1p(1), log_odds(0, 1), 1, 0]
+    assert found[1, 5:12] == pytest.approx([0, 0, 0, log_odds(0, 0), 1, -0.25, 0], abs=1e-6)
+    assert found[2, 5:12] == pytest.approx(
+        [0.2 * np.log1p(2), 0.2 * np.log1p(120), 0.2 * np.log1p(1), log_odds(0, 1), 1, 0, -0.2]
     )
 
 
 def test_the_place_of_an_item_in_the_window(found: Floats) -> None:
-    assert not found[[0, 2, 3], 11:27].any()
+    assert not found[[0, 2, 3], 12:28].any()
     expected = [1, 0, 1, 0.2 / 2**0.5, 0.2 * np.log1p(2), 0.2 * np.log1p(120), 0, 0, 0, 1, 1, 1]
-    assert found[1, 11:23] == pytest.approx(expected)
+    assert found[1, 12:24] == pytest.approx(expected)
 
 
 def test_coming_back_to_what_nobody_came_back_to(found: Floats) -> None:
-    assert found[1, 23:27] == pytest.approx([found[1, 8], 0, 0, 0])
+    assert found[1, 24:28] == pytest.approx([found[1, 8], 0, 0, 0])
 
 
 @pytest.mark.parametrize(("hours", "later"), [(6, np.log(3)), (0.5, -np.log(4)), (2_000, 6)])
@@ -81,12 +83,14 @@ def test_coming_back_sooner_or_later_than_is_usual(hours: float, later: float) -
     none = np.zeros((1, 1), np.float32)
     asked = query([(4, 3 * HOUR_S)], now_s=now_s)
     pairs = np.zeros((1, 1, PAIRS), np.float32)
-    row = features(asked, np.array([[4]], np.int32), none[:, :, None], none, pairs, none, items)[0, 0]
-    assert row[21:25] == pytest.approx([row[6], 1, 0.2 * later, 0.2 * abs(later)], rel=1e-3)
+    row = features(
+        asked, np.array([[4]], np.int32), none[:, :, None], none, pairs, np.zeros((1, 1, 2), np.float32), items
+    )[0, 0]
+    assert row[22:26] == pytest.approx([row[6], 1, 0.2 * later, 0.2 * abs(later)], rel=1e-3)
 
 
 def test_what_pairs_say_comes_last(found: Floats) -> None:
-    assert found[:, 27:] == pytest.approx(np.array([[0.6, 0.8, 0.4, 0], [-0.2, 0, 0, 5], [0] * 4, [0] * 4]))
+    assert found[:, 28:] == pytest.approx(np.array([[0.6, 0.8, 0.4, 0], [-0.2, 0, 0, 5], [0] * 4, [0] * 4]))
 
 
 def test_padding_has_no_features(found: Floats) -> None:
@@ -102,7 +106,7 @@ def test_no_queries() -> None:
         np.zeros((0, 1, 2), np.float32),
         none,
         np.zeros((0, 1, PAIRS), np.float32),
-        none,
+        np.zeros((0, 1, 2), np.float32),
         learned(),
     )
     assert nothing.shape == (0, 1, count(2))

@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from models.base import Floats, Queries
+from models.experts.recurrence import Recurrence
+from tests.models.checks import CHECKS, Check, name_of
+from tests.models.tiny import each, log_features, query, sparse, teach
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_contract(check: Check) -> None:
+    check(Recurrence)
+
+
+def features(expert: Recurrence, queries: Queries, items: int = 3) -> Floats:
+    found: Floats = log_features(expert.read(queries), Recurrence.columns, "recurrence", items)[0]
+    return found
+
+
+def history(*items: int) -> list[tuple[int, int]]:
+    """Window of these items, newest first, ten seconds apart."""
+    return [(item, 100 - 10 * j) for j, item in enumerate(items)]
+
+
+def log_feature(probability: float) -> float:
+    return float(np.log(probability + 1e-4) - np.log(1e-4))
+
+
+def shares_of(probabilities: Sequence[float], there: int) -> list[float]:
+    """Shares of the first depths, of what can come: these and new."""
+    some = [float(p) for p in probabilities[:there]]
+    return [p / (1 - sum(probabilities) + sum(some)) for p in some]
+
+
+def test_at_first_the_newest_are_the_likeliest() -> None:
+    """Item 2 was met last, then 0 and once more 2, then 1, at depth 2."""
+    expected = shares_of([(d + 3) ** -1.5 for d in range(20)], there=3)
+    assert features(Recurrence(), query(history(2, 0, 2, 1), now_s=200)) == pytest.approx(
+        [log_feature(expected[depth]) for depth in (1, 2, 0)], rel=1e-5
+    )
+
+
+def test_a_depth_is_foreseen_from_the_last_two() -> None:
+    """By hand: new, then depth 1, then new; somebody stands where depth 1 came, as the last two were new."""
+    expert = Recurrence()
+    teach(expert, [(0, 0, 0), (0, 1, 10), (0, 0, 20), (0, 2, 30)])
+    shares = [(d + 3) ** -1.5 for d in range(20)]
+    # without a context three depths were learned: new, 1, new; where the last one was new the first two of them did
+    # come, and where the one before had been none, or new, one each
+    for met, events in ((1, 3), (1, 2), (1, 1)):
+        shares = [(met * (d == 1) + 3 * p) / (events + 3) for d, p in enumerate(shares)]
+    found = expert.read(query(history(9, 8), now_s=200)).score(np.array([[9, 8]], np.int32))[0, :, 0]
+    assert found == pytest.approx([log_feature(p) for p in shares_of(shares, there=2)], rel=1e-5)
+
+
+@pytest.mark.parametrize(("loop", "deep"), [((0, 1), 1), ((0, 1, 2), 2)])
+def test_who_goes_round_is_expected_to(loop: tuple[int, ...], deep: int) -> None:
+    expert = Recurrence()
+    teach(expert, [(0, loop[n % len(loop)], n) for n in range(300)])
+    window = history(*reversed([loop[n % len(loop)] for n in range(6)]))
+    found = features(expert, query(window, now_s=200), len(loop))
+    distinct = list(dict.fromkeys(item for item, _ in window))
+    assert found.argmax() == distinct[deep]
+    assert found.max() > log_feature(0.9)
+
+
+def test_who_always_takes_new_things_is_expected_to() -> None:
+    expert = Recurrence()
+    teach(expert, [(0, n, n) for n in range(300)])
+    assert features(expert, query(history(2, 1, 0), now_s=200)).max() < log_feature(0.02)
+
+
+def test_what_is_excluded_leaves_its_share_to_the_others() -> None:
+    expert = Recurrence()
+    teach(expert, [(0, 0, 0), (0, 1, 10), (0, 0, 20)])
+    window = history(2, 0, 1)
+    whole, less = (features(expert, query(window, now_s=200, excluded=ids)) for ids in ((), (2, 77)))
+    assert less[2] == 0
+    assert (less[:2] > 0).all()
+    shares = np.exp(whole) * 1e-4 - 1e-4
+    assert less[:2] == pytest.approx([log_feature(p / (1 - shares[2])) for p in shares[:2]], rel=1e-4)
+
+
+def test_first_events_teach_nothing() -> None:
+    expert = Recurrence()
+    for events in each([(user, 3, 10 * user) for user in range(5)]):
+        expert.learn(events)
+    assert not expert.state()["counts"].any()
+
+
+def test_the_reason_is_the_item_itself() -> None:
+    reading = Recurrence().read(query(history(1, 0, 0), now_s=200))
+    two = np.zeros(2, np.int32)
+    assert reading.because(two, two, np.array([0, 9], np.int32)).tolist() == [[1, -1], [-1, -1]]
+
+
+def test_a_sum_of_probabilities_leaves_room_for_new_things() -> None:
+    found = features(Recurrence(), query(history(0, 1, 2), now_s=200))
+    total = sum(np.exp(found) * 1e-4 - 1e-4)
+    assert 0 < total < 1
+    assert found == pytest.approx(sparse([total * s for s in (np.exp(found) * 1e-4 - 1e-4) / total], 1 - total))
