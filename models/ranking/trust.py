@@ -77,11 +77,13 @@ def believed(parts, of_parts):
 @kernel
 def adjust(gradient, x, average, parts, of_parts, part_squares, of_columns, column_squares):
     """Follow `gradient` (F,), that of log P(target) after the weights that were believed."""
+    slopes = np.zeros(len(x))
+    for k in range(len(gradient)):
+        weight = gradient[k] * of_parts[SITUATION, k]
+        for d in range(len(x)):
+            slopes[d] += weight * average[k, d]
     for d in range(1, len(x)):
-        slope = 0.0
-        for k in range(len(gradient)):
-            slope += gradient[k] * of_parts[SITUATION, k] * average[k, d]
-        of_columns[d] = _step(of_columns[d], slope * x[d], column_squares, d)
+        of_columns[d] = _step(of_columns[d], slopes[d] * x[d], column_squares, d)
     for part in range(len(of_parts)):
         for k in range(len(gradient)):
             of_parts[part, k] = _step(of_parts[part, k], gradient[k] * parts[part, k], part_squares[part], k)
