@@ -72,10 +72,13 @@ class _Filled(Recommender):
         for expert in self._experts:
             expert.learn(events)
         self._items.learn(events)
+        self._gaps.learn(events)
         none, width = np.zeros(len(events), np.int32), len(self._ranker.state()["weights"])
         nothing = np.zeros((len(events), 1, width), np.float32)
         x = np.zeros((len(events), WIDTH), np.float32)
         self._ranker.learn(nothing, none, x, events.before.users, none - 1, events.weights)  # rows for the users
+        offered, foreseen = events.items[:, None], np.ones((len(events), 1), np.float32)
+        self._residuals.learn(offered, none + 1, foreseen, none, events.weights)  # and for the items
 
 
 @dataclass(slots=True)
@@ -183,6 +186,7 @@ def _sizes(filled: Filled) -> dict[str, int]:
     recommender = parts.pop("recommender")
     assert isinstance(recommender, Recommender)
     parts |= {"mixture": recommender._mixture, "ranker": recommender._ranker, "item statistics": recommender._items}
+    parts |= {"gaps": recommender._gaps, "residuals": recommender._residuals}
     parts |= {expert.name: expert for expert in recommender._experts}
     admission = parts.pop("admission")
     parts |= {"users' ids": vars(admission)["users"], "items' ids": vars(admission)["items"]}

@@ -1,9 +1,10 @@
 """After how long a gap an item is met: which items begin a visit, and which come in the middle of one.
 
 The gap is the time since the user's event before, ``g = log(1 + seconds)``. The gaps before an item i are taken to be
-normal, of mean and variance as counted, and five more such as all items have; the log likelihood ratio
-``log N(g; m_i, v_i) - log N(g; m, v)`` says how much likelier than another item i is met after a gap g: one variable of
-naive Bayes. The next of a page or an album hardly ever comes after an hour; what people come for does.
+normal, of mean and variance as in about the newest 1,000 (of all items 100,000), and five more such as all items have;
+the log likelihood ratio ``log N(g; m_i, v_i) - log N(g; m, v)`` says how much likelier than another item i is met after
+a gap g: one variable of naive Bayes. v_i is at least .05 v, and the ratio within 5 of 0. The next of a page or an album
+hardly ever comes after an hour; what people come for does.
 
 Bytes: 12 an item row; O(C) a query.
 """

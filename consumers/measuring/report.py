@@ -19,6 +19,7 @@ OF_TIME = {
     "bursts": "moments: what is met within two minutes, or an hour, of each other",
     "walks": "order: only which two items are the newest",
     "repeats": "habits: how long ago, at which hour and day the user had an item, and how soon others come back to it",
+    "recurrence": "order: how many other items the user met since, and how many before the last ones",
     "paths": "recency: the newest moments of those who came the same way",
     "sessions": "recency: what others did who were where the user is now, the newest of them",
     "popularity": "trends: popularity with five half-lives, and after a pause as long as the user's",
@@ -27,7 +28,7 @@ OF_TIME = {
     "sequence": "gaps: the Transformer reads the time between events, and from each to now",
     "lift": "moments: what is met more often than by chance, ever and within two minutes",
     "precedence": "order: what is met before and after what",
-    "item_statistics": "age: since when an item is known, and when it was last met",
+    "item_statistics": "age: since when an item is known, when it was last met, and after how long a gap it is met",
     "times": "time itself: all that gate and ranker are told of spans of time; the experts keep theirs",
     "situation": "absence, among other things: the same weights in every situation",
 }

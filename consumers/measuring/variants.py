@@ -1,11 +1,13 @@
 """Ways of running that no service has, to see what one thing is worth: learning at once, or a family of experts."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from consumers.durations import Duration
 from consumers.settings import Settings
+from models.base import Expert
+from models.experts.recurrence import Recurrence
 from models.families import CONTENT, FAMILIES, NETWORK, columns, experts
 from models.measuring.ablation import AblatedRecommender, Lack
 from models.measuring.lateness import DeferredRecommender, FrozenRecommender
@@ -19,9 +21,10 @@ from stream.events import Decoded
 from stream.windows import UserWindows
 
 OWN_ITEMS = "repeats"
-"""The family of the user's own items; left out together with what the ranker itself knows of them."""
+"""The family of the user's own items; left out together with how deep these lie, and what the ranker knows of them."""
 
 _FEATURES_OF_OWN_ITEMS = "own_history"
+_TOGETHER = {OWN_ITEMS: (OWN_ITEMS, Recurrence.name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Variant:
             return FrozenRecommender(members, int(events * self.freeze_after))
         if self.ablates:
             names = self.left_out(settings)
-            lacks = {name: Lack(columns(name, members), _silent(name)) for name in names}
+            lacks = {name: Lack(_columns(name, members), _silent(name)) for name in names}
             return AblatedRecommender(members, lacks)
         return Recommender(members)
 
@@ -121,6 +124,11 @@ def update_period(text: str) -> Duration:
     except ValueError as error:
         message = f"--update-every is {text!r}, but {error}."
         raise SettingsError(message) from error
+
+
+def _columns(name: str, members: Sequence[Expert]) -> list[str]:
+    """Name the columns that nobody hears where something is left out."""
+    return [column for family in _TOGETHER.get(name, (name,)) for column in columns(family, members)]
 
 
 def _silent(name: str) -> Collection[str]:

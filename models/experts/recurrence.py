@@ -3,12 +3,13 @@
 The *depth* of an item is how many other items the user has met since: 0 for the newest (the stack distance of caches,
 Mattson et al. 1970). Who goes back and forth between two things always takes depth 1, who goes round among three 2, and
 who comes for new things none. So the next depth is foreseen from the last two, with counts over all users, and where
-these are few from the last one, and from none: contexts that back off, as in text compression (Cleary & Witten 1984),
+these are few from the last one, and from none: it backs off, as text compression does (Cleary & Witten 1984),
 
 ``P_n(d) = (N[last n depths, d] + 3 P_{n-1}(d)) / (N[last n depths] + 3)``, ``P_{-1}(d) = (d + 3)^-1.5``.
 
-Depths up to 19 are told apart, as contexts up to 5; deeper ones count as new. The score of an item at depth d is
-``P_2(d) / P_2(new)``, which a prior of 1 makes the share of P_2(d) in all that can come: the depths there are, and new.
+Depths up to 19 are told apart, deeper items count as new. Of the last two depths those from 6 on are one. The score of
+an item at depth d is ``P_2(d) / P_2(new)``, which a prior of 1 makes the share of P_2(d) in all that can come: the
+depths there are, and new.
 
 O(L^2) a query and an event, for finding depths; 15 KB.
 """
@@ -24,8 +25,8 @@ from stream.snapshots import State
 
 _DEPTHS = 20
 _TOLD_APART = 6
-_NEW, _NONE = _TOLD_APART + 1, _TOLD_APART + 2  # as contexts: deeper or new, and where there was no event
-_CONTEXTS = _NONE + 1
+_NEW, _NONE = _TOLD_APART + 1, _TOLD_APART + 2  # of the last depths: new, and where there was no event
+_LAST = _NONE + 1
 _BACK_OFF = 3.0
 
 
@@ -36,7 +37,7 @@ class Recurrence(Expert):
     columns = (Column("recurrence", _DEPTHS),)
 
     def __init__(self) -> None:
-        self._counts = np.zeros((1 + _CONTEXTS + _CONTEXTS**2, _DEPTHS + 1))  # the last: deeper or new
+        self._counts = np.zeros((1 + _LAST + _LAST**2, _DEPTHS + 1))  # the last: deeper or new
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
@@ -69,7 +70,7 @@ class Recurrence(Expert):
 
 @kernel
 def _past_depth(items, length, place):
-    """Context of the event at `place` of a window: how deep its item lay, _NEW where it was new, _NONE beyond."""
+    """How deep the item at `place` of a window lay, at most _TOLD_APART, _NEW where it was new, _NONE beyond."""
     if place >= length:
         return _NONE
     depth = 0
@@ -86,18 +87,21 @@ def _past_depth(items, length, place):
 
 
 @kernel
-def _contexts(items, length):
+def _told_by(items, length):
     """Rows of the counts: no depth known, the last one, the last two."""
     last, before = _past_depth(items, length, 0), _past_depth(items, length, 1)
-    return 0, 1 + last, 1 + _CONTEXTS + _CONTEXTS * last + before
+    return 0, 1 + last, 1 + _LAST + _LAST * last + before
 
 
 @kernel
 def _probabilities(items, length, counts):
-    shares = (np.arange(_DEPTHS) + 3.0) ** -1.5
-    for row in _contexts(items, length):
+    """Of each depth, and of what is new: (_DEPTHS + 1,). That is counted, not left over, as it may be very little."""
+    shares = np.empty(_DEPTHS + 1)
+    shares[:_DEPTHS] = (np.arange(_DEPTHS) + 3.0) ** -1.5
+    shares[_DEPTHS] = 1 - shares[:_DEPTHS].sum()
+    for row in _told_by(items, length):
         total = counts[row].sum()
-        shares = (counts[row, :_DEPTHS] + _BACK_OFF * shares) / (total + _BACK_OFF)
+        shares = (counts[row] + _BACK_OFF * shares) / (total + _BACK_OFF)
     return shares
 
 
@@ -109,14 +113,13 @@ def _scores(items, lengths, positions, excluded_starts, excluded, counts):
     count = 0
     for b in range(len(items)):
         shares = _probabilities(items[b], lengths[b], counts)
-        new = 1 - shares.sum()
         for depth in range(positions.shape[1]):
             if positions[b, depth] < 0:
                 break
             item = items[b, positions[b, depth]]
             if item in excluded[excluded_starts[b] : excluded_starts[b + 1]]:
                 continue
-            rows[count], scores[count, 0] = item, shares[depth] / new
+            rows[count], scores[count, 0] = item, shares[depth] / shares[_DEPTHS]
             count += 1
         starts[b + 1] = count
     return starts, rows[:count].copy(), scores[:count].copy()
@@ -131,5 +134,5 @@ def _learn(targets, items, lengths, positions, counts):
         for d in range(positions.shape[1]):
             if positions[b, d] >= 0 and items[b, positions[b, d]] == targets[b]:
                 depth = d
-        for row in _contexts(items[b], lengths[b]):
+        for row in _told_by(items[b], lengths[b]):
             counts[row, depth] += 1

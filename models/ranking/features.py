@@ -17,8 +17,8 @@
   after these, and after the likeliest candidates (`precedence`).
 
 Log odds are those of .001 more; other logarithms are of one plus the number. Numbers are scaled by .2 so that one
-learning rate fits all; flags stay 0 or 1, and what is small, as it is: the precedence after the likeliest candidates,
-and the residual.
+learning rate fits all; flags stay 0 or 1, and what is about 1 at most, as it is: the precedence after the likeliest
+candidates, and the residual.
 """
 
 import numpy as np

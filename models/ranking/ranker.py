@@ -7,7 +7,7 @@ cross-entropy over the candidates, Adagrad, an update after every event whose it
 exponential average of the weights. Linear on purpose: each term ``theta_k f_k(c)`` is exactly what feature k
 contributed, so the reasons in a list are the truth.
 
-O(F (C + X)) a query and an update; memory 3 F X + 6 F doubles, and 8 F bytes a user.
+O(F (C + X)) a query and an update; memory 3 F X doubles and the trust, and 8 F bytes a user.
 """
 
 import numpy as np

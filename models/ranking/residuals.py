@@ -1,9 +1,9 @@
 """What the lists get wrong about each item: how much oftener it is met than they foresee.
 
-Item i has a number r_i. Where an item was among the candidates of an event, r_i follows ``[i was met] - P(i)`` by
-Adagrad, P being the probability that the list gave it. So it grows for what is met oftener than foreseen, and falls for
-what is offered in vain. It is a feature of the ranker, which learns whether to listen: the bias of matrix factorisation
-(Koren et al. 2009), of what everything else leaves unexplained.
+Item i has a number r_i. After each event whose item was a candidate, r_i follows ``[i was met] - P(i)`` by Adagrad, for
+all that were candidates with it, P being the probability that the list gave them. So it grows for what is met oftener
+than foreseen, and falls for what is offered in vain. It is a feature of the ranker, which learns whether to listen: the
+bias of matrix factorisation (Koren et al. 2009), of what everything else leaves unexplained.
 
 Bytes: 8 an item row; O(C) an event.
 """

@@ -1,8 +1,8 @@
 """What mixture and ranker are told can be held at zero, to measure what it is worth.
 
 - The name of a group of plain features (`features.GROUPS`) holds these.
-- `TIMES` holds all that is said of time: how long the user has been away, how old and how idle an item is, how long ago
-  the user had it. The places of the window stay: an order is no time.
+- `TIMES` holds all that is said of time: how long the user has been away, how old and how idle an item is, how well
+  the gap suits it, how long ago the user had it. The places of the window stay: an order is no time.
 - `SITUATION` holds the whole context but its constant: the same weights in every situation.
 """
 

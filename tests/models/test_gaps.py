@@ -63,6 +63,35 @@ def test_the_surest_is_bounded() -> None:
     assert abs(found).max() == 5
 
 
+def test_an_item_that_is_always_met_after_the_same_gap_is_not_taken_for_a_law() -> None:
+    """Item 1 always comes after ten seconds, everything else after anything: its variance is .05 of all."""
+    stream, now = [(0, 0, 0)], 0
+    for n in range(600):
+        now += 10 if n % 2 else 10 ** (1 + n % 5)
+        stream.append((0, 1 if n % 2 else 2, now))
+    state = learned(*stream).state()
+    own, every = state["own"][1], state["all"]
+    assert own[2] < 1e-3
+    share = own[0] / (own[0] + 5)
+    shift = own[1] - every[1]
+    variance = 0.05 * (every[2] + 1e-4)
+    gap = math.log1p(12)
+    expected = log_normal(gap, every[1] + share * shift, variance) - log_normal(gap, every[1], every[2] + 1e-4)
+    assert after(learned(*stream), 12)[0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_is_usual_of_all_follows_the_newest_hundred_thousand() -> None:
+    gaps, events = Gaps(), each([(0, 1, 0), (0, 1, 9)])[1]
+    gaps.learn(events)
+    state = gaps.state()
+    state["all"][:] = [100_000, 0, 1]
+    gaps.restore(state)
+    gaps.learn(events)
+    assert gaps.state()["all"].tolist() == pytest.approx(
+        [100_000, math.log(10) / 1e5, 1 - 1e-5 + math.log(10) ** 2 / 1e5]
+    )
+
+
 def test_what_is_usual_follows_the_newest_thousand() -> None:
     gaps = learned(*[(0, 1, n) for n in range(1_500)], *[(0, 1, 1_500 + 100 * n) for n in range(4_000)])
     assert gaps.state()["own"][1, 0] == 1_000
@@ -74,6 +103,8 @@ def test_a_forgotten_item_is_as_new() -> None:
     gaps.forget_items(np.arange(5) == 2)
     assert after(gaps, 5)[1] == 0
     assert after(gaps, 5)[0] != 0
+    assert not gaps.state()["own"][2:].any(), "nothing of it is left in a snapshot"
+    assert len(gaps.state()["own"]) == 2
 
 
 def test_restored_gaps_are_the_same() -> None:

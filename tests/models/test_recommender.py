@@ -14,8 +14,10 @@ from models.experts.cooccurrence import Cooccurrence
 from models.experts.evidence import Evidence
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
+from models.gaps import Gaps
 from models.metrics import MISS, hit
 from models.ranking.features import GROUPS
+from models.ranking.residuals import Residuals
 from models.recommender import Lists, Recommender, micro_batches
 from stream.snapshots import State, state_hash
 from tests.models.checks import ITEMS, USERS, Stream, queries_of, ranks_in_turn, stream, take
@@ -60,6 +62,21 @@ def test_a_planted_pattern_ranks_first(seen: Stream, learned: Recommender) -> No
     expected = (queries.windows.items[:, 0] + 1) % ITEMS
     assert (lists.rows[:, 0] == expected).mean() >= 6 / 7
     assert (lists.scores[:, 0] > 0.3).all()
+
+
+def test_the_ranker_is_told_residuals_and_gaps_of_what_was_tested(seen: Stream) -> None:
+    recommender, residuals, gaps = new(), Residuals(), Gaps()
+    first = 1 + 2 * (len(recommender.scorers) - 2) + 5  # of the plain features, after five numbers of the item
+    for events in seen.batches[:6]:
+        tested = recommender.test(replace(events, weights=events.weights * 0.5), queries_of(events.before))
+        scored = tested.scored
+        told = scored.features[:, :, first : first + 2]
+        assert (told[:, :, 0] == residuals.of(scored.candidates)).all()
+        assert told[:, :, 1] == pytest.approx(0.2 * gaps.of(events.before, scored.candidates))
+        recommender.learn(tested)
+        residuals.learn(scored.candidates, scored.sizes, scored.probabilities, tested.targets, tested.events.weights)
+        gaps.learn(events)
+    assert told.any(axis=(0, 1)).all()
 
 
 def test_learning_improves_the_list_and_the_list_improves_on_popularity(seen: Stream) -> None:

@@ -1,10 +1,21 @@
+import datetime as dt
+import io
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from consumers.commands.demo import _Show
+from consumers.commands.figures import Figures
+from stream.recommendations import Model, Recommendation, Trigger
 
 # A suite that was started in the background ignores Ctrl-C, and its children would too.
 _INTERRUPTIBLE = (
@@ -72,3 +83,35 @@ def test_a_file_is_played_in_order_of_time_and_an_interrupt_ends_it_cleanly(tmp_
     assert "events.csv" in demo.said
     assert "events dealt with" in demo.said
     assert not demo.left_something()
+
+
+def test_the_summary_waits_for_lists_that_are_counted_and_not_yet_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads committed lists sees a commit a moment after the recommender has counted it."""
+    counted = Figures(
+        'springtide_events_total{outcome="accepted"} 2\n'
+        'springtide_events_total{outcome="erased"} 1\n'
+        "springtide_lists_total 3\n"  # two lists and a removal
+    )
+    child = SimpleNamespace(check=lambda: None, figures=lambda: counted)
+    sender = SimpleNamespace(events=2, finished=lambda: True, dealt_with=lambda _: None)
+    moments = count(step=0.6)  # a look at the figures for each batch
+    monkeypatch.setattr("consumers.commands.demo.time", SimpleNamespace(monotonic=lambda: next(moments)))
+    unread = iter([[], [recommendation("a")], [], [recommendation("b")], [], []])
+    said = io.StringIO()
+
+    _Show(unread, child, sender, Console(file=said)).run()  # type: ignore[arg-type]
+
+    assert "2 lists seen" in said.getvalue()
+    assert len(list(unread)) == 2, "it ends with the second list"
+
+
+def recommendation(user: str) -> Recommendation:
+    return Recommendation(
+        rec_id=user,
+        user_id=user,
+        items=[],
+        rest=1.0,
+        trigger=Trigger(event_id=user, topic="interactions", partition=0, offset=0),
+        model=Model(version="1", events_learned=0),
+        event_time=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    )

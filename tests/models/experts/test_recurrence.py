@@ -1,12 +1,17 @@
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from models.base import Floats, Queries
+from models.base import Events, Floats, Queries
 from models.experts.recurrence import Recurrence
-from tests.models.checks import CHECKS, Check, name_of
-from tests.models.tiny import each, log_features, query, sparse, teach
+from stream.windows import UserWindows
+from tests.models.checks import CHECKS, Check, name_of, queries_of
+from tests.models.tiny import DAY_S, each, log_features, query, sparse, teach
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
@@ -64,6 +69,87 @@ def test_who_goes_round_is_expected_to(loop: tuple[int, ...], deep: int) -> None
     distinct = list(dict.fromkeys(item for item, _ in window))
     assert found.argmax() == distinct[deep]
     assert found.max() > log_feature(0.9)
+
+
+class Plain:
+    """The same, as the docstring has it, over lists and dictionaries."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str | int, ...], npt.NDArray[np.float64]] = defaultdict(lambda: np.zeros(21))
+
+    @staticmethod
+    def depth(window: Sequence[int], item: int) -> int | None:
+        distinct = list(dict.fromkeys(window))
+        return distinct.index(item) if item in distinct[:20] else None
+
+    def told_by(self, window: Sequence[int]) -> list[tuple[str | int, ...]]:
+        last: list[str | int] = []
+        for place in (0, 1):
+            depth = self.depth(window[place + 1 :], window[place]) if place < len(window) else None
+            last.append("none" if place >= len(window) else "new" if depth is None else min(depth, 6))
+        return [(), (last[0],), tuple(last)]
+
+    def shares(self, window: Sequence[int], excluded: Sequence[int]) -> dict[int, float]:
+        first = (np.arange(20) + 3.0) ** -1.5
+        shares = np.append(first, 1 - first.sum())
+        for told in self.told_by(window):
+            shares = (self.counts[told] + 3 * shares) / (self.counts[told].sum() + 3)
+        depths = {item: self.depth(window, item) for item in set(window) - set(excluded)}
+        there = {item: shares[depth] for item, depth in depths.items() if depth is not None}
+        return {item: share / (sum(there.values()) + shares[20]) for item, share in there.items()}
+
+    def learn(self, window: Sequence[int], item: int) -> None:
+        depth = self.depth(window, item)
+        for told in self.told_by(window) if window else ():
+            self.counts[told][20 if depth is None else depth] += 1
+
+
+ITEMS = 40
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, ITEMS - 1)), min_size=1, max_size=120),
+    st.lists(st.integers(0, ITEMS - 1), max_size=2),
+    st.sampled_from([1, 2, 4, ITEMS]),
+    st.sampled_from([3, 30, 64]),
+)
+def test_as_by_the_plain_definition(turns: list[tuple[int, int]], excluded: list[int], some: int, length: int) -> None:
+    expert, plain, windows = Recurrence(), Plain(), UserWindows(length, 3650 * DAY_S * 1000)
+    for second, (user, item) in enumerate(turns):
+        users, items, times_ms = (
+            np.array([user], np.int32),
+            np.array([item % some], np.int32),
+            np.array([1000 * second]),
+        )
+        before, _ = windows.extend(users, items, times_ms)
+        plain.learn(before.items[0, : before.lengths[0]].tolist(), item % some)
+        expert.learn(Events(before, items, np.ones(1, np.float32)))
+    views = windows.view(np.array([0, 1], np.int32), np.full(2, 1000 * len(turns)))
+    ids = np.tile(np.arange(ITEMS, dtype=np.int32), (2, 1))
+    found = expert.read(queries_of(views, [excluded, []])).score(ids)[:, :, 0]
+    for user, without in enumerate((excluded, [])):
+        shares = plain.shares(views.items[user, : views.lengths[user]].tolist(), without)
+        expected = [log_feature(shares.get(item, 0.0)) for item in range(ITEMS)]
+        assert found[user] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("loop", [[0], [0, 1], [0, 1, 2]])
+def test_who_has_gone_round_for_ever_is_as_sure_as_can_be(loop: list[int]) -> None:
+    """What is new is then less likely than can be told from 1."""
+    expert = Recurrence()
+    teach(expert, [(0, loop[n % len(loop)], n) for n in range(60)])
+    counts = expert.state()["counts"].astype(np.float64)
+    expert.restore({"counts": counts * 1e6})
+    window = history(*reversed([loop[n % len(loop)] for n in range(6)]))
+    found = features(expert, query(window, now_s=200), len(loop))
+    assert np.isfinite(found).all()
+    assert found.max() == pytest.approx(log_feature(1), abs=1e-3)
+
+
+def test_all_depths_that_are_told_apart_are_proposed() -> None:
+    proposed = Recurrence().read(query(history(*range(8)), now_s=200)).propose()
+    assert proposed.shape[2] == 20
+    assert proposed[0, 0, :8].tolist() == list(range(8))
 
 
 def test_who_always_takes_new_things_is_expected_to() -> None:

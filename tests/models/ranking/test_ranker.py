@@ -95,6 +95,32 @@ def test_a_step_follows_the_gradient_of_the_log_loss(weight: float) -> None:
             assert after["average"][k, d] - shared[k, d] == pytest.approx(0.002 * change)
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_trust_learns_from_the_list_and_weights_from_all_that_was_learned(weight: float) -> None:
+    average, own = np.array([[0.4, 0.1], [-0.2, 0.3], [0.5, -0.6]]), np.array([0.2, -0.1, 0.3], np.float32)
+    weights = average + np.array([[0.2, 0.1], [0, -0.3], [0.1, 0.2]])
+    trust = np.array([[0.5, 0.6, 0.7], [0.9, 0.8, 0.4], [0.2, 0.3, 0.1]])
+    ranker = with_weights(weights.tolist(), own.tolist())
+    ranker.restore(ranker.state() | {"average": average, "trust": trust, "column_trust": np.array([1, 1.5])})
+    parts = np.stack([average[:, 1] * 1.5 * X[0, 1], own, (weights - average) @ X[0]])
+
+    def gradient(theta: Floats) -> Floats:
+        shares = softmax(SEEN[0, :3] @ theta)
+        result: Floats = weight * (SEEN[0, 1] - shares @ SEEN[0, :3])
+        return result
+
+    believed = average[:, 0] + (trust * parts).sum(axis=0)
+    assert ranker.predict(SEEN, SIZES, X, USER)[1][0] == pytest.approx(believed, rel=1e-5)
+    learn(ranker, weight=weight)
+    after = ranker.state()
+    slopes = gradient(believed) * parts
+    assert after["trust"] == pytest.approx(trust + 0.2 * slopes / np.sqrt(0.1 + slopes**2), rel=1e-4)
+    slope = (gradient(believed) * trust[0] * average[:, 1]).sum() * X[0, 1]
+    assert after["column_trust"] == pytest.approx([1, 1.5 + 0.2 * slope / (0.1 + slope**2) ** 0.5], rel=1e-4)
+    steps = gradient(weights @ X[0] + own)[:, None] * X[0]
+    assert after["weights"] == pytest.approx(weights + 0.08 * steps / np.sqrt(1 + steps**2), rel=1e-4)
+
+
 def test_it_learns_what_tells_the_target() -> None:
     ranker = Ranker(FEATURES, WIDTH)
     for _ in range(2500):  # the average of the weights takes about 500 events to follow

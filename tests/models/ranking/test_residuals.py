@@ -72,3 +72,10 @@ def test_the_state_is_as_long_as_what_was_learned_and_gives_it_back() -> None:
     learn(residuals)
     learn(other)
     assert (residuals.of(CANDIDATES) == other.of(CANDIDATES)).all()
+
+
+def test_the_state_keeps_what_the_smallest_step_has_taught() -> None:
+    """It moves the value, and is too small to be seen in the sum of squares."""
+    residuals = Residuals()
+    learn(residuals, weight=1e-6)
+    assert len(residuals.state()["values"]) == 8
