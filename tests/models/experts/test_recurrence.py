@@ -114,15 +114,25 @@ ITEMS = 40
     st.sampled_from([3, 30, 64]),
 )
 def test_as_by_the_plain_definition(turns: list[tuple[int, int]], excluded: list[int], some: int, length: int) -> None:
+    agree([(user, item % some) for user, item in turns], excluded, length)
+
+
+@pytest.mark.parametrize("likely", [0.05, 0.2])
+def test_as_by_the_plain_definition_of_many_events(likely: float) -> None:
+    """Enough of them that every depth has been the last one."""
+    random = np.random.default_rng(0)
+    taken = np.minimum(random.geometric(likely, 1500) - 1, ITEMS - 1).tolist()
+    for more in range(8):  # windows that end differently
+        agree([(n % 2, item) for n, item in enumerate(taken[: 1500 - more])], [taken[3]], 64)
+
+
+def agree(turns: Sequence[tuple[int, int]], excluded: list[int], length: int) -> None:
+    """Both read alike what two users have after `turns` of (user, item); `excluded` are barred for the first."""
     expert, plain, windows = Recurrence(), Plain(), UserWindows(length, 3650 * DAY_S * 1000)
     for second, (user, item) in enumerate(turns):
-        users, items, times_ms = (
-            np.array([user], np.int32),
-            np.array([item % some], np.int32),
-            np.array([1000 * second]),
-        )
+        users, items, times_ms = np.array([user], np.int32), np.array([item], np.int32), np.array([1000 * second])
         before, _ = windows.extend(users, items, times_ms)
-        plain.learn(before.items[0, : before.lengths[0]].tolist(), item % some)
+        plain.learn(before.items[0, : before.lengths[0]].tolist(), item)
         expert.learn(Events(before, items, np.ones(1, np.float32)))
     views = windows.view(np.array([0, 1], np.int32), np.full(2, 1000 * len(turns)))
     ids = np.tile(np.arange(ITEMS, dtype=np.int32), (2, 1))
