@@ -16,7 +16,7 @@ import numpy.typing as npt
 from models.base import Floats, Mask, Rows
 from models.elementary import exp_all
 from models.ranking.features import SCALE
-from models.ranking.trust import Trust, adjust, believed, divide
+from models.ranking.trust import WHOLE, Trust, adjust, believed, divide
 from models.tables import dead_rows, grown
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -99,18 +99,6 @@ def _taught(users, squares):
 
 
 @kernel
-def _undoubted(x, user, weights, users):
-    """Weight of each feature (F,) where all that was learned is believed, the newest of it too."""
-    theta = np.zeros(len(weights))
-    for k in range(len(weights)):
-        for d in range(len(x)):
-            theta[k] += weights[k, d] * x[d]
-        if 0 <= user < len(users):
-            theta[k] += users[user, k]
-    return theta
-
-
-@kernel
 def _softmax(features, size, theta):
     """Probabilities (size,) of the first candidates."""
     shares = np.empty(size, np.float32)
@@ -132,7 +120,7 @@ def _predict(features, sizes, x, users, weights, average, user_weights, of_parts
     queries, width, count = features.shape
     probabilities = np.zeros((queries, width), np.float32)
     thetas = np.empty((queries, count), np.float32)
-    parts = np.empty((len(of_parts) + 1, count))
+    parts = np.empty((WHOLE + 1, count))
     for b in range(queries):
         divide(x[b], users[b], weights, average, user_weights, of_columns, parts)
         thetas[b] = believed(parts, of_parts)
@@ -160,7 +148,7 @@ def _learn(
     of_parts, part_squares, of_columns, column_squares,
 ):  # fmt: skip
     count = features.shape[2]
-    parts = np.empty((len(of_parts) + 1, count))
+    parts = np.empty((WHOLE + 1, count))
     tested, gradient = np.empty(count, np.float32), np.empty(count, np.float32)
     dropped = 0
     for b in range(len(targets)):
@@ -169,8 +157,7 @@ def _learn(
             continue
         divide(x[b], user, weights, average, user_weights, of_columns, parts)
         fine = _gradient(features[b], sizes[b], target, believed(parts, of_parts), event_weights[b], tested)
-        whole = _undoubted(x[b], user, weights, user_weights)
-        if not (_gradient(features[b], sizes[b], target, whole, event_weights[b], gradient) and fine):
+        if not (_gradient(features[b], sizes[b], target, parts[WHOLE], event_weights[b], gradient) and fine):
             dropped += 1
             continue
         adjust(tested, x[b], average, parts, of_parts, part_squares, of_columns, column_squares)

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from stream.kernels import kernel
 
-SITUATION, USER, NEWEST = range(3)
-"""The parts that may be doubted."""
+SITUATION, USER, NEWEST, EVER, WHOLE = range(5)
+"""Parts that may be doubted; what is so in every situation; and all that was learned, as if nothing were doubted."""
 
 _BEGINNINGS = (0.7, 1.0, 0.1)
 _RATE, _START = 0.2, 0.1
@@ -48,26 +48,28 @@ class Trust:
 
 @kernel
 def divide(x, user, weights, average, users, of_columns, parts):
-    """Fill `parts` (4, F): the three parts, then what is so in every situation.
+    """Fill `parts` (5, F).
 
     `weights` and `average` (F, X) are what was learned, and the average of it that is predicted with.
     """
     own = 0 <= user < len(users)
     for k in range(len(weights)):
-        parts[3, k] = average[k, 0] * x[0]
-        situation, newest = 0.0, (weights[k, 0] - average[k, 0]) * x[0]
+        parts[EVER, k] = average[k, 0] * x[0]
+        situation, newest, whole = 0.0, (weights[k, 0] - average[k, 0]) * x[0], weights[k, 0] * x[0]
         for d in range(1, len(x)):
             term = average[k, d] * x[d]
             situation += of_columns[d] * term
             newest += weights[k, d] * x[d] - term
+            whole += weights[k, d] * x[d]
         parts[SITUATION, k], parts[NEWEST, k] = situation, newest
         parts[USER, k] = users[user, k] if own else 0.0
+        parts[WHOLE, k] = whole + parts[USER, k]
 
 
 @kernel
 def believed(parts, of_parts):
-    """Weight of each feature (F,) from `parts` (4, F)."""
-    theta = parts[3].copy()
+    """Weight of each feature (F,) from `parts` (5, F)."""
+    theta = parts[EVER].copy()
     for part in range(len(of_parts)):
         for k in range(len(theta)):
             theta[k] += of_parts[part, k] * parts[part, k]

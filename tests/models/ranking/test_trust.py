@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.ranking.trust import NEWEST, SITUATION, USER, Trust, adjust, believed, divide
+from models.ranking.trust import EVER, NEWEST, SITUATION, USER, WHOLE, Trust, adjust, believed, divide
 
 X = np.array([1.0, 0.5, -1.0], np.float32)
 AVERAGE = np.array([[0.4, 0.2, 0.3], [-0.3, 0.6, 0.5]])
@@ -10,7 +10,7 @@ USERS = np.array([[0, 0], [0.3, -0.2]], np.float32)
 
 
 def parts_of(trust: Trust, user: int = 1) -> np.ndarray:
-    parts = np.empty((4, 2))
+    parts = np.empty((5, 2))
     divide(X, user, WEIGHTS, AVERAGE, USERS, trust.of_columns, parts)
     return parts
 
@@ -20,8 +20,11 @@ def test_a_weight_is_the_sum_of_what_situation_user_and_newest_events_add() -> N
     assert parts[SITUATION] == pytest.approx([0.1 - 0.3, 0.3 - 0.5])
     assert parts[USER] == pytest.approx([0.3, -0.2])
     assert parts[NEWEST] == pytest.approx([0.02 + 0.01, 0.01 + 0.02])
-    assert parts[3] == pytest.approx([0.4, -0.3])
-    assert parts.sum(axis=0) == pytest.approx(WEIGHTS @ X + USERS[1]), "all of it believed is all that was learned"
+    assert parts[EVER] == pytest.approx([0.4, -0.3])
+    assert parts[:WHOLE].sum(axis=0) == pytest.approx(WEIGHTS @ X + USERS[1]), (
+        "all of it believed is all that was learned"
+    )
+    assert parts[WHOLE] == pytest.approx(WEIGHTS @ X + USERS[1])
 
 
 @pytest.mark.parametrize("stranger", [-1, 2, 1_000_000])
@@ -32,7 +35,7 @@ def test_a_stranger_adds_nothing(stranger: int) -> None:
 def test_at_first_situations_are_believed_for_the_most_part_and_the_newest_events_hardly() -> None:
     trust = Trust(2, 3)
     parts = parts_of(trust)
-    expected = parts[3] + 0.7 * parts[SITUATION] + parts[USER] + 0.1 * parts[NEWEST]
+    expected = parts[EVER] + 0.7 * parts[SITUATION] + parts[USER] + 0.1 * parts[NEWEST]
     assert believed(parts, trust.of_parts) == pytest.approx(expected)
 
 
