@@ -242,7 +242,7 @@ class Cleaning(Section):
 class Windows(Section):
     """What is remembered of each user."""
 
-    length: Annotated[int, Field(ge=2, le=1_024)] = 64
+    length: Annotated[int, Field(ge=2, le=1_024)] = 128
     span: Duration = Duration.parse("730d")
     users: Annotated[int, Field(ge=10, le=100_000_000)] = 200_000
 

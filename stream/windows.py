@@ -5,10 +5,13 @@ read: a view is a straight copy, and a new event shifts at most L entries by one
 equal times by arrival (what arrived later counts as newer), so a late event stands where it would have stood in time.
 An entry leaves when L newer ones are there, or when it is older than the newest by more than the span.
 
+Most users come a few times and some for years, so a window takes room as it fills: 4 entries, then twice as many each
+time it is full, up to L. What it leaves goes to the next window that needs as much.
+
 An event is learned from what was known *before* it, and answered from what is known *after* it. Both views are taken at
 the event's turn, so that several events of one user in one batch each see the previous ones.
 
-Bytes: 12 L + 4 for each user row.
+Bytes: 16 for each user row, and 12 for each entry there is room for, at most twice as many as there ever were.
 """
 
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from stream.snapshots import State
 Rows = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+
+_SMALLEST = 4  # entries that there is room for at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,14 @@ class UserWindows:
         self._span_ms = span_ms
         self._clear(0)
 
-    def _clear(self, rows: int) -> None:
+    def _clear(self, rows: int, room: int = 0) -> None:
         self._counts = np.zeros(rows, np.int32)
-        self._items = np.empty((rows, self._length), np.int32)
-        self._times = np.empty((rows, self._length), np.int64)
+        self._rooms = np.zeros(rows, np.int32)
+        self._firsts = np.zeros(rows, np.int64)
+        self._items = np.empty(room, np.int32)
+        self._times = np.empty(room, np.int64)
+        self._free = np.full(_sizes(self._length), -1, np.int64)
+        self._used = np.zeros(1, np.int64)
 
     def extend(self, users: Rows, items: Rows, times_ms: Times) -> tuple[WindowView, WindowView]:
         """Enter B events in arrival order; return each one's window just before it and just after it.
@@ -90,10 +99,15 @@ class UserWindows:
         self._grow(int(users.max(initial=-1)) + 1)
         before = self._blank_view(users, times_ms)
         after = self._blank_view(users, times_ms)
-        _extend(
-            self._counts, self._items, self._times, self._span_ms, users, items, times_ms,
-            before.items, before.times_ms, before.lengths, after.now_ms, after.items, after.times_ms, after.lengths,
-        )  # fmt: skip
+        done = 0
+        while True:
+            done = _extend(
+                *self._tables(), self._length, self._span_ms, users, items, times_ms, done,
+                before.items, before.times_ms, before.lengths, after.now_ms, after.items, after.times_ms, after.lengths,
+            )  # fmt: skip
+            if done == len(users):
+                break
+            self._make_room()
         return before, after
 
     def view(self, users: Rows, now_ms: Times) -> WindowView:
@@ -102,46 +116,58 @@ class UserWindows:
         Changes nothing; an unknown row or -1 has an empty window.
         """
         view = self._blank_view(users, now_ms)
-        _view(self._counts, self._items, self._times, self._span_ms, users, view.now_ms, view.items, view.times_ms,
-              view.lengths)  # fmt: skip
+        _view(
+            self._counts, self._firsts, self._items, self._times, self._span_ms, users,
+            view.now_ms, view.items, view.times_ms, view.lengths,
+        )  # fmt: skip
         return view
 
     def forget_users(self, dead: Mask) -> None:
         """Empty the windows of the user rows marked in `dead`; rows beyond its end live on."""
-        rows = min(len(dead), len(self._counts))
-        self._counts[:rows][dead[:rows]] = 0
+        _forget_users(*self._tables(), self._length, dead)
 
     def forget_items(self, dead: Mask) -> None:
         """Take the item rows marked in `dead` out of every window; rows beyond its end live on."""
-        _forget_items(self._counts, self._items, self._times, dead)
+        _forget_items(self._counts, self._firsts, self._items, self._times, dead)
 
     def state(self) -> State:
         """Copy the entries of all windows one after the other, and how many each user row has."""
         used = int(np.flatnonzero(self._counts)[-1]) + 1 if self._counts.any() else 0
         counts = self._counts[:used].copy()
-        items, times_ms = _packed(counts, self._items, self._times, int(counts.sum()))
+        items, times_ms = _packed(counts, self._firsts, self._items, self._times)
         return {"counts": counts, "items": items, "times_ms": times_ms}
 
     def restore(self, state: State) -> None:
-        """Take back what `state` gave."""
-        used = len(state["counts"])
-        self._clear(used)
-        self._counts[:] = state["counts"]
-        entries = self._entries(used)
-        self._items[entries] = state["items"]
-        self._times[entries] = state["times_ms"]
+        """Take back what `state` gave; windows longer than L are refused."""
+        counts = state["counts"]
+        if counts.max(initial=0) > self._length:
+            message = f"A window of {counts.max()} entries does not fit into windows of {self._length}."
+            raise ValueError(message)
+        rooms = _rooms_for(counts, self._length)
+        self._clear(len(counts), int(rooms.sum()))
+        self._counts[:], self._rooms[:] = counts, rooms
+        self._firsts[1:] = np.cumsum(rooms)[:-1]
+        self._used[0] = len(self._items)
+        _unpack(self._counts, self._firsts, self._items, self._times, state["items"], state["times_ms"])
 
-    def _entries(self, used: int) -> Mask:
-        return np.arange(self._length) < self._counts[:used, None]  # (used, L)
+    def _tables(self) -> tuple[npt.NDArray[np.int32] | npt.NDArray[np.int64], ...]:
+        return self._counts, self._rooms, self._firsts, self._items, self._times, self._free, self._used
 
     def _grow(self, rows: int) -> None:
-        """Make room for `rows` user rows, at least doubling, so that growth costs little for each event."""
+        """Make place for `rows` user rows, at least doubling, so that growth costs little for each event."""
         held = len(self._counts)
         if rows <= held:
             return
-        counts, items, times = self._counts, self._items, self._times
-        self._clear(max(rows, 2 * held))
-        self._counts[:held], self._items[:held], self._times[:held] = counts, items, times
+        more = max(rows, 2 * held) - held
+        self._counts = np.concatenate([self._counts, np.zeros(more, np.int32)])
+        self._rooms = np.concatenate([self._rooms, np.zeros(more, np.int32)])
+        self._firsts = np.concatenate([self._firsts, np.zeros(more, np.int64)])
+
+    def _make_room(self) -> None:
+        """Make room for a quarter more entries, and for a window at least."""
+        more = len(self._items) // 4 + self._length
+        self._items = np.concatenate([self._items, np.empty(more, np.int32)])
+        self._times = np.concatenate([self._times, np.empty(more, np.int64)])
 
     def _blank_view(self, users: Rows, now_ms: Times) -> WindowView:
         batch = len(users)
@@ -155,14 +181,76 @@ class UserWindows:
 
 
 @kernel
-def _copy(items, times, user, first, end, since, items_out, times_out):  # type: ignore[no-untyped-def]
-    """Copy a user's entries [first, end) that are not older than `since`, pad, and return their number."""
-    while end > first and times[user, end - 1] < since:
+def _room(size, length):  # type: ignore[no-untyped-def]
+    """How many entries fit into room of this size; 0 is the smallest."""
+    return min(_SMALLEST << size, length)
+
+
+@kernel
+def _size(room, length):  # type: ignore[no-untyped-def]
+    """Return the smallest size with at least so much room, at most `length`."""
+    size = 0
+    while _room(size, length) < room:
+        size += 1
+    return size
+
+
+@kernel
+def _sizes(length):  # type: ignore[no-untyped-def]
+    """How many sizes of room there are."""
+    return _size(length, length) + 1
+
+
+@kernel
+def _rooms_for(counts, length):  # type: ignore[no-untyped-def]
+    """Room of windows with so many entries."""
+    rooms = np.zeros(len(counts), np.int32)
+    for user in range(len(counts)):
+        if counts[user] > 0:
+            rooms[user] = _room(_size(counts[user], length), length)
+    return rooms
+
+
+@kernel
+def _leave(user, rooms, firsts, times, free, length):  # type: ignore[no-untyped-def]
+    """Give a user's room away: what is free is a chain for each size, linked where the times were."""
+    if rooms[user] > 0:
+        size = _size(rooms[user], length)
+        times[firsts[user]] = free[size]
+        free[size] = firsts[user]
+        rooms[user] = 0
+
+
+@kernel
+def _move(user, counts, rooms, firsts, items, times, free, used, length):  # type: ignore[no-untyped-def]
+    """Take a user's window to room of the next size; whether there is any."""
+    size = _size(rooms[user] + 1, length)
+    room = _room(size, length)
+    first = free[size]
+    if first >= 0:
+        free[size] = times[first]
+    elif used[0] + room <= len(items):
+        first = used[0]
+        used[0] += room
+    else:
+        return False
+    for j in range(counts[user]):
+        items[first + j] = items[firsts[user] + j]
+        times[first + j] = times[firsts[user] + j]
+    _leave(user, rooms, firsts, times, free, length)
+    firsts[user], rooms[user] = first, room
+    return True
+
+
+@kernel
+def _copy(items, times, first, end, since, items_out, times_out):  # type: ignore[no-untyped-def]
+    """Copy the entries [first, end) of a window that are not older than `since`, pad, and return their number."""
+    while end > first and times[end - 1] < since:
         end -= 1
     count = end - first
     for j in range(count):
-        items_out[j] = items[user, first + j]
-        times_out[j] = times[user, first + j]
+        items_out[j] = items[first + j]
+        times_out[j] = times[first + j]
     for j in range(count, len(items_out)):
         items_out[j] = -1
         times_out[j] = 0
@@ -171,63 +259,96 @@ def _copy(items, times, user, first, end, since, items_out, times_out):  # type:
 
 @kernel
 def _extend(  # type: ignore[no-untyped-def]
-    counts, items, times, span, users, new_items, new_times,
+    counts, rooms, firsts, items, times, free, used, length, span, users, new_items, new_times, begin,
     before_items, before_times, before_lengths, after_now, after_items, after_times, after_lengths,
 ):  # fmt: skip
-    length = items.shape[1]
-    for b in range(len(users)):
+    """Enter the events from place `begin` on; return the place of the first for whose window there is no room."""
+    for b in range(begin, len(users)):
         user, time = users[b], new_times[b]
         count = counts[user] if user >= 0 else 0
         place = 0
-        while place < count and times[user, place] > time:
+        while place < count and times[firsts[user] + place] > time:
             place += 1
-        before_lengths[b] = _copy(items, times, user, place, count, time - span, before_items[b], before_times[b])
-        if user >= 0 and new_items[b] >= 0 and place < length:
+        enters = user >= 0 and new_items[b] >= 0 and place < length
+        if (
+            enters
+            and count == rooms[user]
+            and count < length
+            and not _move(user, counts, rooms, firsts, items, times, free, used, length)
+        ):
+            return b
+        first = firsts[user] if user >= 0 else 0
+        before_lengths[b] = _copy(
+            items, times, first + place, first + count, time - span, before_items[b], before_times[b]
+        )
+        if enters:
             count = min(count + 1, length)
-            for j in range(count - 1, place, -1):
-                items[user, j] = items[user, j - 1]
-                times[user, j] = times[user, j - 1]
-            items[user, place] = new_items[b]
-            times[user, place] = time
-            while times[user, 0] - times[user, count - 1] > span:
+            for j in range(first + count - 1, first + place, -1):
+                items[j] = items[j - 1]
+                times[j] = times[j - 1]
+            items[first + place] = new_items[b]
+            times[first + place] = time
+            while times[first] - times[first + count - 1] > span:
                 count -= 1
             counts[user] = count
-        now = max(time, times[user, 0]) if count > 0 else time
+        now = max(time, times[first]) if count > 0 else time
         after_now[b] = now
-        after_lengths[b] = _copy(items, times, user, 0, count, now - span, after_items[b], after_times[b])
+        after_lengths[b] = _copy(items, times, first, first + count, now - span, after_items[b], after_times[b])
+    return len(users)
 
 
 @kernel
-def _view(counts, items, times, span, users, now, items_out, times_out, lengths):  # type: ignore[no-untyped-def]
+def _view(counts, firsts, items, times, span, users, now, items_out, times_out, lengths):  # type: ignore[no-untyped-def]
     for b in range(len(users)):
         user = users[b]
-        count = counts[user] if 0 <= user < len(counts) else 0
+        count, first = 0, 0
+        if 0 <= user < len(counts):
+            count, first = counts[user], firsts[user]
         if count > 0:
-            now[b] = max(now[b], times[user, 0])
-        lengths[b] = _copy(items, times, user, 0, count, now[b] - span, items_out[b], times_out[b])
+            now[b] = max(now[b], times[first])
+        lengths[b] = _copy(items, times, first, first + count, now[b] - span, items_out[b], times_out[b])
 
 
 @kernel
-def _packed(counts, items, times, total):  # type: ignore[no-untyped-def]
+def _packed(counts, firsts, items, times):  # type: ignore[no-untyped-def]
     """Entries of all windows, one after the other."""
+    total = counts.sum()
     packed_items, packed_times = np.empty(total, np.int32), np.empty(total, np.int64)
     end = 0
     for user in range(len(counts)):
-        for j in range(counts[user]):
-            packed_items[end] = items[user, j]
-            packed_times[end] = times[user, j]
+        for j in range(firsts[user], firsts[user] + counts[user]):
+            packed_items[end] = items[j]
+            packed_times[end] = times[j]
             end += 1
     return packed_items, packed_times
 
 
 @kernel
-def _forget_items(counts, items, times, dead):  # type: ignore[no-untyped-def]
+def _unpack(counts, firsts, items, times, packed_items, packed_times):  # type: ignore[no-untyped-def]
+    end = 0
     for user in range(len(counts)):
-        kept = 0
-        for j in range(counts[user]):
-            item = items[user, j]
+        for j in range(firsts[user], firsts[user] + counts[user]):
+            items[j] = packed_items[end]
+            times[j] = packed_times[end]
+            end += 1
+
+
+@kernel
+def _forget_users(counts, rooms, firsts, items, times, free, used, length, dead):  # type: ignore[no-untyped-def]
+    for user in range(min(len(dead), len(counts))):
+        if dead[user]:
+            counts[user] = 0
+            _leave(user, rooms, firsts, times, free, length)
+
+
+@kernel
+def _forget_items(counts, firsts, items, times, dead):  # type: ignore[no-untyped-def]
+    for user in range(len(counts)):
+        first, kept = firsts[user], 0
+        for j in range(first, first + counts[user]):
+            item = items[j]
             if item >= len(dead) or not dead[item]:
-                items[user, kept] = item
-                times[user, kept] = times[user, j]
+                items[first + kept] = item
+                times[first + kept] = times[j]
                 kept += 1
         counts[user] = kept

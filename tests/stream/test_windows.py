@@ -75,6 +75,10 @@ def same_state(one: UserWindows, other: UserWindows) -> bool:
     return mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
 
+def bytes_of(windows: UserWindows) -> int:
+    return sum(part.nbytes for part in vars(windows).values() if isinstance(part, np.ndarray))
+
+
 USERS = st.integers(-1, 5)
 ITEMS = st.integers(-1, 6)
 EVENTS = st.lists(st.tuples(USERS, ITEMS, st.integers(0, 40)), max_size=12)
@@ -89,7 +93,7 @@ STEPS = st.lists(
 )
 
 
-@given(length=st.integers(1, 5), span=st.integers(0, 30), steps=STEPS)
+@given(length=st.integers(1, 9), span=st.integers(0, 30), steps=STEPS)
 def test_windows_are_what_the_oracle_says(length: int, span: int, steps: list[tuple[str, object]]) -> None:
     windows, oracle = UserWindows(length, span), Oracle(length, span)
     for action, given_ in steps:
@@ -112,6 +116,47 @@ def test_windows_are_what_the_oracle_says(length: int, span: int, steps: list[tu
         users, now = list(range(-1, 8)), list(range(0, 45, 5))
         looked = view(windows, users, now)
         assert [seen(looked, b) for b in range(9)] == [oracle.look(*each) for each in zip(users, now, strict=True)]
+
+
+@pytest.mark.parametrize("length", [3, 4, 5, 37, 64])
+def test_windows_that_move_are_what_the_oracle_says(length: int) -> None:
+    """Few users with many events, some of them late, who are forgotten now and then: rooms are left and taken again."""
+    random = np.random.default_rng(length)
+    windows, oracle = UserWindows(length, 10_000), Oracle(length, 10_000)
+    for batch in range(60):
+        events = [(int(random.integers(9)), int(random.integers(50)), batch * 10 + int(late))
+                  for late in random.integers(-30, 10, 40)]  # fmt: skip
+        before, after = extend(windows, events)
+        for b, event in enumerate(events):
+            assert (seen(before, b), seen(after, b)) == oracle.enter(*event)
+        if batch % 7 == 6:
+            gone = set(random.integers(0, 9, 2).tolist())
+            windows.forget_users(mask(gone))
+            oracle.forget_users(gone)
+        if batch % 20 == 19:
+            successor = UserWindows(length, 10_000)
+            successor.restore(windows.state())
+            windows = successor
+    looked = view(windows, list(range(9)), [600] * 9)
+    assert [seen(looked, user) for user in range(9)] == [oracle.look(user, 600) for user in range(9)]
+
+
+def test_room_that_was_left_is_taken_again() -> None:
+    windows = UserWindows(64, 10_000)
+    for turn in range(50):
+        users = range(turn * 10, turn * 10 + 10)
+        extend(windows, [(user, 1, 10 * turn + n) for n in range(64) for user in users])
+        windows.forget_users(mask(set(users)))
+        if turn == 0:
+            taken = bytes_of(windows)
+    assert bytes_of(windows) - taken <= 16 * 500 * 2  # what the rows of 500 users take
+
+
+def test_who_comes_seldom_takes_little_room() -> None:
+    windows = UserWindows(1_024, 10_000)
+    extend(windows, [(user, 1, user) for user in range(10_000)])
+    extend(windows, [(0, 1, 10_000)] * 3_000)
+    assert bytes_of(windows) < 10_000 * (2 * 16 + 1.25 * 12 * 4) + 1.25 * 12 * 3 * 1_024
 
 
 @given(EVENTS)
@@ -202,5 +247,5 @@ def test_state_is_a_copy() -> None:
 def test_state_of_longer_windows_is_refused() -> None:
     windows = UserWindows(3, 100)
     extend(windows, [(0, 1, 10), (0, 2, 20), (0, 3, 30)])
-    with pytest.raises(ValueError, match="NumPy boolean array indexing assignment"):
+    with pytest.raises(ValueError, match="A window of 3 entries does not fit into windows of 2"):
         UserWindows(2, 100).restore(windows.state())

@@ -47,7 +47,7 @@ def test_figures_have_all_that_readers_were_promised(file: EventFile, tmp_path: 
     assert found["events_per_second"] > 0
     assert (found["training_share"], found["batch"], found["seed"]) == (1.0, 8, 1)
     assert (found["update_every"], found["freeze_after"]) == (None, None)
-    assert found["settings"]["windows"]["length"] == 64
+    assert found["settings"]["windows"]["length"] == 128
     assert {"mixture", "best_expert", "intervals", "slices", "fifths", "curves"} <= found.keys()
     assert "60 events, 3 users, 4 items" in shown
     assert max(map(len, shown.splitlines())) <= 80
