@@ -73,6 +73,7 @@ class _Filled(Recommender):
             expert.learn(events)
         self._items.learn(events)
         self._gaps.learn(events)
+        self._kinds.learn(events)
         none, width = np.zeros(len(events), np.int32), len(self._ranker.state()["weights"])
         nothing = np.zeros((len(events), 1, width), np.float32)
         x = np.zeros((len(events), WIDTH), np.float32)

@@ -6,16 +6,17 @@ the ids used least recently leave first, and everybody who holds rows forgets th
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
 from models.base import Floats, Mask, Rows
 from stream.cleaning import Accepted
-from stream.events import Interaction
+from stream.events import Event, Interaction
 from stream.policy import Role
 from stream.snapshots import State, nest, pick
 from stream.vocabulary import Vocabulary
-from stream.windows import Times
+from stream.windows import KINDS, Kinds, Times
 
 NOBODY = -1
 
@@ -25,6 +26,7 @@ class Turns:
     """B accepted events in order, each one's turn; all columns (B,).
 
     `items` is -1 for a request. `learned` marks interactions to learn from, `negative` those that turn an item down.
+    `kinds` is what was done, by the event type, as in windows.
     """
 
     accepted: Sequence[Accepted]
@@ -34,6 +36,7 @@ class Turns:
     weights: Floats
     learned: Mask
     negative: Mask
+    kinds: Kinds
 
     def __len__(self) -> int:
         return len(self.accepted)
@@ -108,6 +111,7 @@ class Admission:
             np.array([one.weight for one in accepted], np.float32),
             np.array([one.role is Role.LEARN for one in accepted], np.bool_),
             np.array([one.role is Role.NEGATIVE for one in accepted], np.bool_),
+            np.array([_kind(one.event) for one in accepted], np.uint8),
         )
 
     def erase(self, users: Iterable[str]) -> set[str]:
@@ -129,6 +133,15 @@ class Admission:
         self._turns = int(state["turns"][0])
         self.users.restore(pick("users", state))
         self.items.restore(pick("items", state))
+
+
+def _kind(event: Event) -> int:
+    """Return what was done: the same number for the same event type, everywhere; 0 where it has none.
+
+    Two types may share a number, which is then as if they were one.
+    """
+    named = isinstance(event, Interaction) and event.event_type
+    return 1 + crc32(named.encode()) % (KINDS - 1) if named else 0
 
 
 def _make_room(vocabulary: Vocabulary, ids: Sequence[str | None], forget: Callable[[Mask], None]) -> int:

@@ -45,7 +45,7 @@ from stream.errors import MessageError
 from stream.events import Decoded, Erase, Request
 from stream.log import OutputRecord
 from stream.snapshots import State, nest, pick
-from stream.windows import Times, UserWindows, WindowView
+from stream.windows import Kinds, Times, UserWindows, WindowView
 
 CONSUMED_NOTES = 4_000_000  # 32 MB: what is never offered again, of all users together
 _LISTS_AT_ONCE = 256  # bounds the memory of scoring, about 100 KiB a list
@@ -125,6 +125,7 @@ class _Pending:
     before: WindowView
     items: Rows
     weights: Floats
+    kinds: Kinds
     turns: Times  # number of the first note of consumption that was not known yet
     with_history: Mask
     published: Rows
@@ -210,13 +211,15 @@ class Pipeline:
         self._refuse(crowd, outputs)
         turns = self.admission.admit(accepted)
         self.assortment.admitted(turns)
-        before, after = self._windows.extend(turns.users, np.where(turns.learned, turns.items, -1), turns.times_ms)
+        entered = np.where(turns.learned, turns.items, -1)
+        before, after = self._windows.extend(turns.users, entered, turns.times_ms, turns.kinds)
         notes = self._note_consumed(turns)
         published, ages = self._published.ranks(turns.users, turns.items, turns.times_ms)
         self._pending = _Pending(
             before.take(turns.learned),
             turns.items[turns.learned],
             turns.weights[turns.learned],
+            turns.kinds[turns.learned],
             notes[:-1][turns.learned],
             self._meet(turns.users[turns.learned]),
             published[turns.learned],
@@ -240,7 +243,7 @@ class Pipeline:
         share = pending.training_share
         for part in micro_batches(len(pending.items), self._micro_batch, self.recommender.events_learned, share):
             before = pending.before.part(part.start, part.stop)
-            events = Events(before, pending.items[part], pending.weights[part], share)
+            events = Events(before, pending.items[part], pending.weights[part], share, pending.kinds[part])
             run = Run(pending.before, part.start, share)
             tested = self.recommender.test(events, replace(self._queries(before, pending.turns[part]), run=run))
             met.append(self.recommender.met(events.items))
@@ -419,4 +422,5 @@ def _select(turns: Turns, places: Rows) -> Turns:
         turns.weights[places],
         turns.learned[places],
         turns.negative[places],
+        turns.kinds[places],
     )

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from stream.events import Item
 from stream.snapshots import State
-from stream.windows import WindowView
+from stream.windows import Kinds, WindowView
 
 Rows = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -78,7 +78,8 @@ class Queries:
 class Events:
     """B interactions to learn from, in the order in which they happened.
 
-    `before.now_ms` is each event's time; `before` holds the window just before it. `training_share` is the part of the
+    `before.now_ms` is each event's time; `before` holds the window just before it. `kinds` is what was done, as in
+    windows; None where nobody says. `training_share` is the part of the
     events, in [0, 1], that the network and the factorisation train on: a journaled decision, the first thing to be shed
     under load.
     """
@@ -87,6 +88,7 @@ class Events:
     items: Rows  # (B,)
     weights: Floats  # (B,)
     training_share: float = 1.0
+    kinds: Kinds | None = None  # (B,)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -20,6 +20,7 @@ import numpy as np
 from models.base import PAIRS, Events, Expert, Floats, Mask, Progress, Queries, Reading, Rows
 from models.gaps import Gaps
 from models.items import Counts, ItemStatistics
+from models.kinds import KindStatistics
 from models.metrics import MISS
 from models.ranking.candidates import union
 from models.ranking.context import EVIDENCE_COLUMNS, WIDTH, contexts
@@ -122,6 +123,7 @@ class Recommender:
         self._ranker = Ranker(count(len(self._columns)), WIDTH)
         self._residuals = Residuals()
         self._gaps = Gaps()
+        self._kinds = KindStatistics()
         self.events_learned = 0
         self.updates_dropped = 0
         self.milestone: Milestone | None = None  # no part of the state: the last one met since
@@ -141,7 +143,7 @@ class Recommender:
         mixture, parts = self._mixture.predict(raw, sizes, x)
         pairs = _pairs(readings, candidates, mixture)
         told = np.stack([self._residuals.of(candidates), self._gaps.of(queries.windows, candidates)], axis=-1)
-        feats = features(queries, candidates, raw, mixture, pairs, told, self._items)
+        feats = features(queries, candidates, raw, mixture, pairs, told, self._items, self._kinds.returns())
         feats[:, :, self._silent] = 0
         probabilities, weights = self._ranker.predict(feats, sizes, x, queries.windows.users)
         return Scored(queries, readings, candidates, sizes, raw, x, mixture, parts, feats, probabilities, weights)
@@ -180,6 +182,7 @@ class Recommender:
             expert.learn(events)
         self._items.learn(events)
         self._gaps.learn(events)
+        self._kinds.learn(events)
         self.events_learned += len(events)
         if (self.events_learned - 1) % _MILESTONES < len(events):  # after the first one, so that there is one at once
             self.milestone = Milestone(self.events_learned, self._checksum())
@@ -211,6 +214,7 @@ class Recommender:
         state |= nest("ranker", self._ranker.state())
         state |= nest("residuals", self._residuals.state())
         state |= nest("gaps", self._gaps.state())
+        state |= nest("kinds", self._kinds.state())
         for expert in self._experts:
             state |= nest(expert.name, expert.state())
         return state
@@ -224,6 +228,7 @@ class Recommender:
         self._ranker.restore(pick("ranker", state))
         self._residuals.restore(pick("residuals", state))
         self._gaps.restore(pick("gaps", state))
+        self._kinds.restore(pick("kinds", state))
         for expert in self._experts:
             expert.restore(pick(expert.name, state))
 

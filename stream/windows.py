@@ -1,17 +1,20 @@
 """What each user did lately: the newest entries of every user, bounded in number and in span.
 
-A window holds up to L entries (item row, event time) of one user, newest first. That is the layout in which they are
-read: a view is a straight copy, and a new event shifts at most L entries by one. Entries are ordered by event time,
+A window holds up to L entries (item row, event time, kind) of one user, newest first. That is the layout in which they
+are read: a view is a straight copy, and a new event shifts at most L entries by one. Entries are ordered by event time,
 equal times by arrival (what arrived later counts as newer), so a late event stands where it would have stood in time.
 An entry leaves when L newer ones are there, or when it is older than the newest by more than the span.
 
 Most users come a few times and some for years, so a window takes room as it fills: 4 entries, then twice as many each
 time it is full, up to L. What it leaves goes to the next window that needs as much.
 
+The kind of an entry is what was done with the item, such as a look or a purchase, as a number from 1 to 255; 0 where
+nobody says.
+
 An event is learned from what was known *before* it, and answered from what is known *after* it. Both views are taken at
 the event's turn, so that several events of one user in one batch each see the previous ones.
 
-Bytes: 16 for each user row, and 12 for each entry there is room for, at most twice as many as there ever were.
+Bytes: 16 for each user row, and 13 for each entry there is room for, at most twice as many as there ever were.
 """
 
 from dataclasses import dataclass
@@ -25,6 +28,10 @@ from stream.snapshots import State
 Rows = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Kinds = npt.NDArray[np.uint8]
+
+KINDS = 256
+"""One more than the largest kind."""
 
 _SMALLEST = 4  # entries that there is room for at first
 
@@ -41,6 +48,7 @@ class WindowView:
     items: Rows  # (B, L) newest first, then -1
     times_ms: Times  # (B, L) newest first, then 0
     lengths: Rows  # (B,) number of entries
+    kinds: Kinds  # (B, L) newest first, then 0
 
     def __len__(self) -> int:
         return len(self.users)
@@ -48,12 +56,17 @@ class WindowView:
     def part(self, start: int, stop: int) -> "WindowView":
         """Return the views [start, stop), without a copy."""
         own = slice(start, stop)
-        return WindowView(self.users[own], self.now_ms[own], self.items[own], self.times_ms[own], self.lengths[own])
+        return self.take(own)
 
-    def take(self, places: npt.NDArray[np.integer] | Mask) -> "WindowView":
-        """Return the views at `places`: positions in [0, B), or a mask (B,)."""
+    def take(self, places: npt.NDArray[np.integer] | Mask | slice) -> "WindowView":
+        """Return the views at `places`: positions in [0, B), a mask (B,), or a slice."""
         return WindowView(
-            self.users[places], self.now_ms[places], self.items[places], self.times_ms[places], self.lengths[places]
+            self.users[places],
+            self.now_ms[places],
+            self.items[places],
+            self.times_ms[places],
+            self.lengths[places],
+            self.kinds[places],
         )
 
 
@@ -79,10 +92,13 @@ class UserWindows:
         self._firsts = np.zeros(rows, np.int64)
         self._items = np.empty(room, np.int32)
         self._times = np.empty(room, np.int64)
+        self._kinds = np.empty(room, np.uint8)
         self._free = np.full(_sizes(self._length), -1, np.int64)
         self._used = np.zeros(1, np.int64)
 
-    def extend(self, users: Rows, items: Rows, times_ms: Times) -> tuple[WindowView, WindowView]:
+    def extend(
+        self, users: Rows, items: Rows, times_ms: Times, kinds: Kinds | None = None
+    ) -> tuple[WindowView, WindowView]:
         """Enter B events in arrival order; return each one's window just before it and just after it.
 
         The view before holds the entries up to the event's time, which is its moment. The view after holds the whole
@@ -95,15 +111,19 @@ class UserWindows:
             User and item rows: (B,), -1 or more.
         times_ms
             Event times: (B,), in any order.
+        kinds
+            What was done: (B,); None where nobody says.
         """
+        kinds = np.zeros(len(users), np.uint8) if kinds is None else kinds
         self._grow(int(users.max(initial=-1)) + 1)
         before = self._blank_view(users, times_ms)
         after = self._blank_view(users, times_ms)
         done = 0
         while True:
             done = _extend(
-                *self._tables(), self._length, self._span_ms, users, items, times_ms, done,
-                before.items, before.times_ms, before.lengths, after.now_ms, after.items, after.times_ms, after.lengths,
+                *self._tables(), self._length, self._span_ms, users, items, times_ms, kinds, done,
+                before.items, before.times_ms, before.kinds, before.lengths,
+                after.now_ms, after.items, after.times_ms, after.kinds, after.lengths,
             )  # fmt: skip
             if done == len(users):
                 break
@@ -117,8 +137,8 @@ class UserWindows:
         """
         view = self._blank_view(users, now_ms)
         _view(
-            self._counts, self._firsts, self._items, self._times, self._span_ms, users,
-            view.now_ms, view.items, view.times_ms, view.lengths,
+            self._counts, self._firsts, self._items, self._times, self._kinds, self._span_ms, users,
+            view.now_ms, view.items, view.times_ms, view.kinds, view.lengths,
         )  # fmt: skip
         return view
 
@@ -128,14 +148,14 @@ class UserWindows:
 
     def forget_items(self, dead: Mask) -> None:
         """Take the item rows marked in `dead` out of every window; rows beyond its end live on."""
-        _forget_items(self._counts, self._firsts, self._items, self._times, dead)
+        _forget_items(self._counts, self._firsts, self._items, self._times, self._kinds, dead)
 
     def state(self) -> State:
         """Copy the entries of all windows one after the other, and how many each user row has."""
         used = int(np.flatnonzero(self._counts)[-1]) + 1 if self._counts.any() else 0
         counts = self._counts[:used].copy()
-        items, times_ms = _packed(counts, self._firsts, self._items, self._times)
-        return {"counts": counts, "items": items, "times_ms": times_ms}
+        items, times_ms, kinds = _packed(counts, self._firsts, self._items, self._times, self._kinds)
+        return {"counts": counts, "items": items, "times_ms": times_ms, "kinds": kinds}
 
     def restore(self, state: State) -> None:
         """Take back what `state` gave; windows longer than L are refused."""
@@ -148,10 +168,17 @@ class UserWindows:
         self._counts[:], self._rooms[:] = counts, rooms
         self._firsts[1:] = np.cumsum(rooms)[:-1]
         self._used[0] = len(self._items)
-        _unpack(self._counts, self._firsts, self._items, self._times, state["items"], state["times_ms"])
+        _unpack(
+            self._counts, self._firsts, self._items, self._times, self._kinds,
+            state["items"], state["times_ms"], state["kinds"],
+        )  # fmt: skip
 
-    def _tables(self) -> tuple[npt.NDArray[np.int32] | npt.NDArray[np.int64], ...]:
-        return self._counts, self._rooms, self._firsts, self._items, self._times, self._free, self._used
+    def _tables(self) -> tuple[npt.NDArray[np.integer], ...]:
+        return (
+            *(self._counts, self._rooms, self._firsts),
+            *(self._items, self._times, self._kinds),
+            *(self._free, self._used),
+        )
 
     def _grow(self, rows: int) -> None:
         """Make place for `rows` user rows, at least doubling, so that growth costs little for each event."""
@@ -168,6 +195,7 @@ class UserWindows:
         more = len(self._items) // 4 + self._length
         self._items = np.concatenate([self._items, np.empty(more, np.int32)])
         self._times = np.concatenate([self._times, np.empty(more, np.int64)])
+        self._kinds = np.concatenate([self._kinds, np.empty(more, np.uint8)])
 
     def _blank_view(self, users: Rows, now_ms: Times) -> WindowView:
         batch = len(users)
@@ -177,6 +205,7 @@ class UserWindows:
             np.empty((batch, self._length), np.int32),
             np.empty((batch, self._length), np.int64),
             np.empty(batch, np.int32),
+            np.empty((batch, self._length), np.uint8),
         )
 
 
@@ -222,7 +251,7 @@ def _leave(user, rooms, firsts, times, free, length):  # type: ignore[no-untyped
 
 
 @kernel
-def _move(user, counts, rooms, firsts, items, times, free, used, length):  # type: ignore[no-untyped-def]
+def _move(user, counts, rooms, firsts, items, times, kinds, free, used, length):  # type: ignore[no-untyped-def]
     """Take a user's window to room of the next size; whether there is any."""
     size = _size(rooms[user] + 1, length)
     room = _room(size, length)
@@ -237,13 +266,14 @@ def _move(user, counts, rooms, firsts, items, times, free, used, length):  # typ
     for j in range(counts[user]):
         items[first + j] = items[firsts[user] + j]
         times[first + j] = times[firsts[user] + j]
+        kinds[first + j] = kinds[firsts[user] + j]
     _leave(user, rooms, firsts, times, free, length)
     firsts[user], rooms[user] = first, room
     return True
 
 
 @kernel
-def _copy(items, times, first, end, since, items_out, times_out):  # type: ignore[no-untyped-def]
+def _copy(items, times, kinds, first, end, since, items_out, times_out, kinds_out):  # type: ignore[no-untyped-def]
     """Copy the entries [first, end) of a window that are not older than `since`, pad, and return their number."""
     while end > first and times[end - 1] < since:
         end -= 1
@@ -251,16 +281,20 @@ def _copy(items, times, first, end, since, items_out, times_out):  # type: ignor
     for j in range(count):
         items_out[j] = items[first + j]
         times_out[j] = times[first + j]
+        kinds_out[j] = kinds[first + j]
     for j in range(count, len(items_out)):
         items_out[j] = -1
         times_out[j] = 0
+        kinds_out[j] = 0
     return count
 
 
 @kernel
 def _extend(  # type: ignore[no-untyped-def]
-    counts, rooms, firsts, items, times, free, used, length, span, users, new_items, new_times, begin,
-    before_items, before_times, before_lengths, after_now, after_items, after_times, after_lengths,
+    counts, rooms, firsts, items, times, kinds, free, used,
+    length, span, users, new_items, new_times, new_kinds, begin,
+    before_items, before_times, before_kinds, before_lengths,
+    after_now, after_items, after_times, after_kinds, after_lengths,
 ):  # fmt: skip
     """Enter the events from place `begin` on; return the place of the first for whose window there is no room."""
     for b in range(begin, len(users)):
@@ -274,31 +308,43 @@ def _extend(  # type: ignore[no-untyped-def]
             enters
             and count == rooms[user]
             and count < length
-            and not _move(user, counts, rooms, firsts, items, times, free, used, length)
+            and not _move(user, counts, rooms, firsts, items, times, kinds, free, used, length)
         ):
             return b
         first = firsts[user] if user >= 0 else 0
         before_lengths[b] = _copy(
-            items, times, first + place, first + count, time - span, before_items[b], before_times[b]
+            items,
+            times,
+            kinds,
+            first + place,
+            first + count,
+            time - span,
+            before_items[b],
+            before_times[b],
+            before_kinds[b],
         )
         if enters:
             count = min(count + 1, length)
             for j in range(first + count - 1, first + place, -1):
                 items[j] = items[j - 1]
                 times[j] = times[j - 1]
+                kinds[j] = kinds[j - 1]
             items[first + place] = new_items[b]
             times[first + place] = time
+            kinds[first + place] = new_kinds[b]
             while times[first] - times[first + count - 1] > span:
                 count -= 1
             counts[user] = count
         now = max(time, times[first]) if count > 0 else time
         after_now[b] = now
-        after_lengths[b] = _copy(items, times, first, first + count, now - span, after_items[b], after_times[b])
+        after_lengths[b] = _copy(
+            items, times, kinds, first, first + count, now - span, after_items[b], after_times[b], after_kinds[b]
+        )
     return len(users)
 
 
 @kernel
-def _view(counts, firsts, items, times, span, users, now, items_out, times_out, lengths):  # type: ignore[no-untyped-def]
+def _view(counts, firsts, items, times, kinds, span, users, now, items_out, times_out, kinds_out, lengths):  # type: ignore[no-untyped-def]
     for b in range(len(users)):
         user = users[b]
         count, first = 0, 0
@@ -306,35 +352,40 @@ def _view(counts, firsts, items, times, span, users, now, items_out, times_out, 
             count, first = counts[user], firsts[user]
         if count > 0:
             now[b] = max(now[b], times[first])
-        lengths[b] = _copy(items, times, first, first + count, now[b] - span, items_out[b], times_out[b])
+        lengths[b] = _copy(
+            items, times, kinds, first, first + count, now[b] - span, items_out[b], times_out[b], kinds_out[b]
+        )
 
 
 @kernel
-def _packed(counts, firsts, items, times):  # type: ignore[no-untyped-def]
+def _packed(counts, firsts, items, times, kinds):  # type: ignore[no-untyped-def]
     """Entries of all windows, one after the other."""
     total = counts.sum()
     packed_items, packed_times = np.empty(total, np.int32), np.empty(total, np.int64)
+    packed_kinds = np.empty(total, np.uint8)
     end = 0
     for user in range(len(counts)):
         for j in range(firsts[user], firsts[user] + counts[user]):
             packed_items[end] = items[j]
             packed_times[end] = times[j]
+            packed_kinds[end] = kinds[j]
             end += 1
-    return packed_items, packed_times
+    return packed_items, packed_times, packed_kinds
 
 
 @kernel
-def _unpack(counts, firsts, items, times, packed_items, packed_times):  # type: ignore[no-untyped-def]
+def _unpack(counts, firsts, items, times, kinds, packed_items, packed_times, packed_kinds):  # type: ignore[no-untyped-def]
     end = 0
     for user in range(len(counts)):
         for j in range(firsts[user], firsts[user] + counts[user]):
             items[j] = packed_items[end]
             times[j] = packed_times[end]
+            kinds[j] = packed_kinds[end]
             end += 1
 
 
 @kernel
-def _forget_users(counts, rooms, firsts, items, times, free, used, length, dead):  # type: ignore[no-untyped-def]
+def _forget_users(counts, rooms, firsts, items, times, kinds, free, used, length, dead):  # type: ignore[no-untyped-def]
     for user in range(min(len(dead), len(counts))):
         if dead[user]:
             counts[user] = 0
@@ -342,7 +393,7 @@ def _forget_users(counts, rooms, firsts, items, times, free, used, length, dead)
 
 
 @kernel
-def _forget_items(counts, firsts, items, times, dead):  # type: ignore[no-untyped-def]
+def _forget_items(counts, firsts, items, times, kinds, dead):  # type: ignore[no-untyped-def]
     for user in range(len(counts)):
         first, kept = firsts[user], 0
         for j in range(first, first + counts[user]):
@@ -350,5 +401,6 @@ def _forget_items(counts, firsts, items, times, dead):  # type: ignore[no-untype
             if item >= len(dead) or not dead[item]:
                 items[first + kept] = item
                 times[first + kept] = times[j]
+                kinds[first + kept] = kinds[j]
                 kept += 1
         counts[user] = kept

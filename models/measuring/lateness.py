@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from models.base import Events, Expert, Floats, Mask, Queries, Rows
 from models.recommender import Recommender, Tested
-from stream.windows import Times, UserWindows
+from stream.windows import Kinds, Times, UserWindows
 
 
 class FrozenRecommender(Recommender):
@@ -45,6 +45,7 @@ class _Lesson:
     items: Rows
     weights: Floats
     training_share: float
+    kinds: Kinds | None
     starts: npt.NDArray[np.int64]
     excluded: Rows
     barred: Mask | None
@@ -53,7 +54,7 @@ class _Lesson:
 class DeferredRecommender(Recommender):
     """Learns when it is told to: then all that was tested since, the same micro-batches in the same order.
 
-    What waits takes 28 bytes an event, and 4 for each item that could not be offered. The windows before the events are
+    What waits takes 29 bytes an event, and 4 for each item that could not be offered. The windows before the events are
     made anew when they are learned, from windows that lag behind: as many bytes as those of the pipeline. Before rows
     are given to others, what waits is learned, as it would mean something else afterwards.
 
@@ -79,6 +80,7 @@ class DeferredRecommender(Recommender):
             events.items,
             events.weights,
             events.training_share,
+            events.kinds,
             queries.starts,
             queries.excluded.copy(),  # a view of something larger
             queries.barred,
@@ -88,8 +90,8 @@ class DeferredRecommender(Recommender):
     def catch_up(self) -> None:
         """Learn what waits. It is tested again first: mixture and ranker learn from scores by the models of now."""
         for lesson in self._lessons:
-            before, _ = self._windows.extend(lesson.users, lesson.items, lesson.times_ms)
-            events = Events(before, lesson.items, lesson.weights, lesson.training_share)
+            before, _ = self._windows.extend(lesson.users, lesson.items, lesson.times_ms, lesson.kinds)
+            events = Events(before, lesson.items, lesson.weights, lesson.training_share, lesson.kinds)
             super().learn(self.test(events, Queries(before, lesson.starts, lesson.excluded, barred=lesson.barred)))
         self._lessons.clear()
 

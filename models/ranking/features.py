@@ -10,9 +10,10 @@
   return (`models.items`), count <= 2, how much oftener it is met than the lists foresee (`residuals`), and how much
   likelier than others it is met after such a gap (`models.gaps`);
 - for items of the window, twelve of its newest place there (met, is the last, is the second last,
-  1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and four
+  1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and five
   of coming back to it: the log odds once more, whether anybody ever did, and where somebody did, by how much the log
-  seconds since differ from those that are usual, with and without the sign;
+  seconds since differ from those that are usual, with and without the sign; and how much oftener what was last done
+  with it is come back to than other things (`models.kinds`);
 - what pairs say: the item's log lift beside the window's items, ever and in one burst (`lift`), and its log precedence
   after these, and after the likeliest candidates (`precedence`).
 
@@ -30,14 +31,14 @@ from stream.kernels import kernel
 
 SCALE = 0.2
 MIX_FLOOR = 1e-6
-_ITEM, _PLACE, _BACK = 7, 12, 4
+_ITEM, _PLACE, _BACK = 7, 12, 5
 _OWN = _PLACE + _BACK
 PLAIN = _ITEM + _OWN + PAIRS
 GROUPS = ("item_statistics",) * _ITEM + ("own_history",) * _OWN + ("lift", "lift", "precedence", "precedence")
 """What the plain features are called in reasons."""
 
 _IN_BURST = _ITEM + _OWN + 1  # weighed by how long ago the window's items were met
-TIMES = (0, 1, _ITEM - 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _OWN), _IN_BURST)
+TIMES = (0, 1, _ITEM - 1, *range(_ITEM + 5, _ITEM + _PLACE), *range(_ITEM + _PLACE + 2, _ITEM + _PLACE + 4), _IN_BURST)
 """Those of them that are spans of time."""
 
 _OF_TOLD = np.array([1, SCALE], np.float32)
@@ -64,24 +65,26 @@ def features(
     pairs: Floats,
     told: Floats,
     items: ItemStatistics,
+    returns: Floats,
 ) -> Floats:
     """Features (B, C, F) from log features `raw` (B, C, K), the mixture (B, C) and `pairs` (B, C, PAIRS).
 
-    `told` (B, C, 2) are residuals, and log likelihood ratios of gaps.
+    `told` (B, C, 2) are residuals, and log likelihood ratios of gaps; `returns` (KINDS,) are those of kinds.
     """
     windows = queries.windows
     item_rows = int(max(candidates.max(initial=-1), windows.items.max(initial=-1))) + 1
     result: Floats = _features(
-        candidates, raw, mixture, pairs * _OF_PAIRS, told * _OF_TOLD, windows.items, windows.times_ms, windows.lengths,
-        windows.now_ms, items.table, items.pauses, *items.prior(), item_rows,
+        candidates, raw, mixture, pairs * _OF_PAIRS, told * _OF_TOLD,
+        windows.items, windows.times_ms, windows.kinds, windows.lengths, windows.now_ms,
+        items.table, items.pauses, *items.prior(), returns, item_rows,
     )  # fmt: skip
     return result
 
 
 @kernel
 def _features(
-    candidates, raw, mixture, pairs, told, items, times_ms, lengths, now_ms,
-    table, pauses, prior_returns, prior_events, item_rows,
+    candidates, raw, mixture, pairs, told, items, times_ms, kinds, lengths, now_ms,
+    table, pauses, prior_returns, prior_events, returns, item_rows,
 ):  # fmt: skip
     queries, width, experts = raw.shape
     result = np.zeros((queries, width, 1 + 2 * experts + PLAIN), np.float32)
@@ -128,6 +131,7 @@ def _features(
                 for k in range(len(_SINCE_MINUTES)):
                     row[own + 6 + k] = minutes < _SINCE_MINUTES[k]
                 _coming_back(row, own + _PLACE, row[plain + _LOGS - 1], minutes, items[b, j], table, pauses)
+                row[own + _OWN - 1] = returns[kinds[b, j]]
             row[own + 4] += 1
         for c in range(size):
             if result[b, c, own] > 0:

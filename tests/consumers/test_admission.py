@@ -6,8 +6,8 @@ from stream.policy import Role
 from tests.stream.records import NOON, decoded, record
 
 
-def accepted(user: str, item: str) -> Accepted:
-    one = decoded(user=user, item=item)
+def accepted(user: str, item: str, event_type: str = "") -> Accepted:
+    one = decoded(user=user, item=item, event_type=event_type)
     return Accepted(one, 0, one.events[0], Role.LEARN, 2.0)
 
 
@@ -37,6 +37,13 @@ def test_a_request_has_a_user_and_no_item() -> None:
     one = decoded()
     turns = admission()[0].admit([Accepted(one, 0, Request("r", "u1", NOON), None, 0.0)])
     assert (turns.users.tolist(), turns.items.tolist(), turns.learned.tolist()) == ([0], [-1], [False])
+    assert turns.kinds.tolist() == [0]
+
+
+def test_an_event_type_is_the_same_number_everywhere() -> None:
+    types = ["view", "buy", "view", "", "прочитано"]
+    kinds = [admission()[0].admit([accepted("u1", "a", type_) for type_ in types]).kinds.tolist() for _ in range(2)]
+    assert kinds[0] == kinds[1] == [56, 78, 56, 0, 189]
 
 
 def test_the_least_recently_used_make_room_and_are_forgotten_before_their_rows_are_reused() -> None:

@@ -2,7 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from consumers.pipeline import Decisions, Pipeline
+from consumers.pipeline import Decisions, Outputs, Pipeline
 from models.metrics import MISS
 from stream.events import Decoded
 from stream.recommendations import RECEIPT_HEADER, Receipt, rec_id
@@ -180,6 +180,31 @@ def test_what_was_turned_down_is_not_offered_again() -> None:
     assert "c" not in items(later)
     (other,) = lists(run(pipeline, interactions(pipeline, ["u2 b"], first=80)))
     assert items(other)[0] == "c"
+
+
+def test_what_is_come_back_to_depends_on_what_was_done() -> None:
+    """Of two items of a visit, one is looked at and the other bought; the one that was looked at is come back to."""
+    pipeline = Pipeline(settings())
+
+    def visit(user: str, looked: str, bought: str, minute: int, *more: str) -> Outputs:
+        turns = [(looked, "view"), (bought, "buy"), *((item, "view") for item in more)]
+        bodies = [
+            {"user_id": user, "item_id": item, "event_type": done, "event_time": NOON + (minute + n) * MINUTE}
+            for n, (item, done) in enumerate(turns)
+        ]
+        return run(pipeline, [message(pipeline, minute + n, body) for n, body in enumerate(bodies)])
+
+    items = "abcdef"
+    for n in range(60):
+        looked, bought = items[n % 6], items[(n // 6 + n + 1) % 6]
+        if looked != bought:
+            visit(f"u{n}", looked, bought, 10 * n, looked)
+
+    def odds(answers: Outputs) -> float:
+        scores = {item.item_id: item.score for item in list(lists(answers))[-1].items}
+        return scores["a"] / scores["b"]
+
+    assert odds(visit("one", "a", "b", 700)) > 2 * odds(visit("other", "b", "a", 700))
 
 
 def test_never_again_holds_within_one_batch_and_beyond_the_window() -> None:

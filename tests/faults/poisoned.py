@@ -101,5 +101,5 @@ def _plain_windows(inputs: list[Record]) -> dict[str, object]:
         latest[record.partition] = max(latest[record.partition], time_ms)
         item = items.setdefault(event["item_id"], len(items))
         names[item] = event["item_id"]
-        oracle.enter(users.setdefault(event["user_id"], len(users)), item, time_ms)
-    return {user: [(names[item], time) for time, item in oracle.entries[row]] for user, row in users.items()}
+        oracle.enter(users.setdefault(event["user_id"], len(users)), item, time_ms, 0)
+    return {user: [(names[item], time) for time, item, _ in oracle.entries[row]] for user, row in users.items()}

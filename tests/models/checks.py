@@ -56,11 +56,12 @@ def stream(events: int = 240, seed: int = 0, batch: int = 24, items: int = ITEMS
     for n, user in enumerate(users):
         last[user] = (last[user] + 1) % items if random.random() < 0.7 else random.integers(0, items)
         taken[n] = last[user]
+    kinds = random.integers(0, 3, events).astype(np.uint8)
     batches = []
     for start in range(0, events, batch):
         part = slice(start, start + batch)
-        before, _ = windows.extend(users[part], taken[part], times_ms[part])
-        batches.append(Events(before, taken[part], np.ones(len(before), np.float32)))
+        before, _ = windows.extend(users[part], taken[part], times_ms[part], kinds[part])
+        batches.append(Events(before, taken[part], np.ones(len(before), np.float32), kinds=kinds[part]))
     return Stream(batches, windows, int(times_ms[-1]))
 
 

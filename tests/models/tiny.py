@@ -16,37 +16,49 @@ DAY_S = 86_400
 Entry = tuple[int, int]  # item, seconds
 
 
-def view(*histories: Sequence[Entry], now_s: int, users: Sequence[int] | None = None) -> WindowView:
-    """One window for each history, newest entry first, all seen at `now_s`; users are 0, 1, ... unless given."""
+def view(
+    *histories: Sequence[Entry], now_s: int, users: Sequence[int] | None = None, kinds: Sequence[Sequence[int]] = ()
+) -> WindowView:
+    """One window for each history, newest entry first, all seen at `now_s`.
+
+    Users are 0, 1, ... and kinds 0 unless given.
+    """
     items = np.full((len(histories), LENGTH), -1, np.int32)
     times_ms = np.zeros((len(histories), LENGTH), np.int64)
     for b, history in enumerate(histories):
         for j, (item, second) in enumerate(history):
             items[b, j], times_ms[b, j] = item, (MONDAY_S + second) * 1000
+    done = np.zeros(items.shape, np.uint8)
+    for b, of_one in enumerate(kinds):
+        done[b, : len(of_one)] = of_one
     return WindowView(
         np.array(range(len(histories)) if users is None else users, np.int32),
         np.full(len(histories), (MONDAY_S + now_s) * 1000, np.int64),
         items,
         times_ms,
         np.array([len(history) for history in histories], np.int32),
+        done,
     )
 
 
-def query(*histories: Sequence[Entry], now_s: int, excluded: Sequence[int] = ()) -> Queries:
+def query(
+    *histories: Sequence[Entry], now_s: int, excluded: Sequence[int] = (), kinds: Sequence[Sequence[int]] = ()
+) -> Queries:
     """Queries for windows as in `view`; `excluded` holds for each of them."""
-    windows = view(*histories, now_s=now_s)
+    windows = view(*histories, now_s=now_s, kinds=kinds)
     starts = np.arange(len(histories) + 1, dtype=np.int64) * len(excluded)
     return Queries(windows, starts, np.tile(np.array(excluded, np.int32), len(histories)))
 
 
-def each(stream: Sequence[tuple[int, int, int]], weight: float = 1.0) -> list[Events]:
-    """Events (user, item, seconds), each a batch of its own, with the windows that the earlier ones make."""
+def each(stream: Sequence[tuple[int, ...]], weight: float = 1.0) -> list[Events]:
+    """Events (user, item, seconds[, kind]), each a batch of its own, with the windows that the earlier ones make."""
     windows = UserWindows(LENGTH, 3650 * DAY_S * 1000)
     batches = []
-    for user, item, second in stream:
+    for user, item, second, *said in stream:
         items, times_ms = np.array([item], np.int32), np.array([(MONDAY_S + second) * 1000], np.int64)
-        before, _ = windows.extend(np.array([user], np.int32), items, times_ms)
-        batches.append(Events(before, items, np.array([weight], np.float32)))
+        kinds = np.array(said or [0], np.uint8)
+        before, _ = windows.extend(np.array([user], np.int32), items, times_ms, kinds)
+        batches.append(Events(before, items, np.array([weight], np.float32), kinds=kinds))
     return batches
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stream.windows import Mask, UserWindows, WindowView
 
-Entry = tuple[int, int]  # (time, item)
+Entry = tuple[int, int, int]  # (time, item, kind)
 Seen = tuple[int, list[Entry]]  # (moment, entries newest first)
 
 
@@ -21,19 +21,19 @@ class Oracle:
     span: int
     entries: dict[int, list[Entry]] = field(default_factory=dict)
 
-    def enter(self, user: int, item: int, time: int) -> tuple[Seen, Seen]:
+    def enter(self, user: int, item: int, time: int, kind: int) -> tuple[Seen, Seen]:
         window = self.entries.get(user, [])
         before = (time, [entry for entry in window if time - self.span <= entry[0] <= time])
         if user >= 0 and item >= 0:
             # Stable, so what comes first (arrived later) stays first among equal times.
-            window = sorted([(time, item), *window], key=lambda entry: -entry[0])
+            window = sorted([(time, item, kind), *window], key=lambda entry: -entry[0])
             window = [entry for entry in window if entry[0] >= window[0][0] - self.span][: self.length]
             self.entries[user] = window
         return before, self.look(user, time)
 
     def look(self, user: int, now: int) -> Seen:
         window = self.entries.get(user, [])
-        now = max([now, *(time for time, _ in window[:1])])
+        now = max([now, *(entry[0] for entry in window[:1])])
         return now, [entry for entry in window if entry[0] >= now - self.span]
 
     def forget_users(self, users: set[int]) -> None:
@@ -50,13 +50,15 @@ def seen(view: WindowView, b: int) -> Seen:
     n = view.lengths[b]
     assert (view.items[b, n:] == -1).all()
     assert (view.times_ms[b, n:] == 0).all()
-    return int(view.now_ms[b]), list(zip(view.times_ms[b, :n].tolist(), view.items[b, :n].tolist(), strict=True))
+    assert (view.kinds[b, n:] == 0).all()
+    columns = (view.times_ms, view.items, view.kinds)
+    return int(view.now_ms[b]), list(zip(*(column[b, :n].tolist() for column in columns), strict=True))
 
 
-def extend(windows: UserWindows, events: list[tuple[int, int, int]]) -> tuple[WindowView, WindowView]:
-    """Enter events given as (user, item, time)."""
-    users, items, times = np.array(events, np.int64).reshape(-1, 3).T
-    return windows.extend(users.astype(np.int32), items.astype(np.int32), times)
+def extend(windows: UserWindows, events: list[tuple[int, int, int, int]]) -> tuple[WindowView, WindowView]:
+    """Enter events given as (user, item, time, kind)."""
+    users, items, times, kinds = np.array(events, np.int64).reshape(-1, 4).T
+    return windows.extend(users.astype(np.int32), items.astype(np.int32), times, kinds.astype(np.uint8))
 
 
 def view(windows: UserWindows, users: list[int], now: list[int]) -> WindowView:
@@ -81,7 +83,7 @@ def bytes_of(windows: UserWindows) -> int:
 
 USERS = st.integers(-1, 5)
 ITEMS = st.integers(-1, 6)
-EVENTS = st.lists(st.tuples(USERS, ITEMS, st.integers(0, 40)), max_size=12)
+EVENTS = st.lists(st.tuples(USERS, ITEMS, st.integers(0, 40), st.sampled_from([0, 1, 255])), max_size=12)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("extend"), EVENTS),
@@ -124,8 +126,10 @@ def test_windows_that_move_are_what_the_oracle_says(length: int) -> None:
     random = np.random.default_rng(length)
     windows, oracle = UserWindows(length, 10_000), Oracle(length, 10_000)
     for batch in range(60):
-        events = [(int(random.integers(9)), int(random.integers(50)), batch * 10 + int(late))
-                  for late in random.integers(-30, 10, 40)]  # fmt: skip
+        columns = [random.integers(9, size=40), random.integers(50, size=40), 10 * batch + random.integers(-30, 10, 40)]
+        events = list(
+            zip(*(column.tolist() for column in columns), random.integers(256, size=40).tolist(), strict=True)
+        )
         before, after = extend(windows, events)
         for b, event in enumerate(events):
             assert (seen(before, b), seen(after, b)) == oracle.enter(*event)
@@ -145,7 +149,7 @@ def test_room_that_was_left_is_taken_again() -> None:
     windows = UserWindows(64, 10_000)
     for turn in range(50):
         users = range(turn * 10, turn * 10 + 10)
-        extend(windows, [(user, 1, 10 * turn + n) for n in range(64) for user in users])
+        extend(windows, [(user, 1, 10 * turn + n, 0) for n in range(64) for user in users])
         windows.forget_users(mask(set(users)))
         if turn == 0:
             taken = bytes_of(windows)
@@ -154,13 +158,13 @@ def test_room_that_was_left_is_taken_again() -> None:
 
 def test_who_comes_seldom_takes_little_room() -> None:
     windows = UserWindows(1_024, 10_000)
-    extend(windows, [(user, 1, user) for user in range(10_000)])
-    extend(windows, [(0, 1, 10_000)] * 3_000)
+    extend(windows, [(user, 1, user, 0) for user in range(10_000)])
+    extend(windows, [(0, 1, 10_000, 0)] * 3_000)
     assert bytes_of(windows) < 10_000 * (2 * 16 + 1.25 * 12 * 4) + 1.25 * 12 * 3 * 1_024
 
 
 @given(EVENTS)
-def test_batches_are_cut_anywhere(events: list[tuple[int, int, int]]) -> None:
+def test_batches_are_cut_anywhere(events: list[tuple[int, int, int, int]]) -> None:
     whole, parts = UserWindows(3, 20), UserWindows(3, 20)
     before, after = extend(whole, events)
     for b, event in enumerate(events):
@@ -171,37 +175,43 @@ def test_batches_are_cut_anywhere(events: list[tuple[int, int, int]]) -> None:
 
 
 def test_events_of_one_batch_see_the_previous_ones() -> None:
-    before, after = extend(UserWindows(4, 100), [(0, 1, 10), (0, 2, 20), (0, 3, 30)])
+    before, after = extend(UserWindows(4, 100), [(0, 1, 10, 0), (0, 2, 20, 0), (0, 3, 30, 0)])
     assert seen(before, 0) == (10, [])
-    assert seen(before, 2) == (30, [(20, 2), (10, 1)])
-    assert seen(after, 2) == (30, [(30, 3), (20, 2), (10, 1)])
+    assert seen(before, 2) == (30, [(20, 2, 0), (10, 1, 0)])
+    assert seen(after, 2) == (30, [(30, 3, 0), (20, 2, 0), (10, 1, 0)])
 
 
 def test_a_late_event_stands_at_its_place_and_sees_only_its_past() -> None:
-    before, after = extend(UserWindows(4, 100), [(0, 1, 10), (0, 2, 30), (0, 3, 20)])
-    assert seen(before, 2) == (20, [(10, 1)])
-    assert seen(after, 2) == (30, [(30, 2), (20, 3), (10, 1)])
+    before, after = extend(UserWindows(4, 100), [(0, 1, 10, 0), (0, 2, 30, 0), (0, 3, 20, 0)])
+    assert seen(before, 2) == (20, [(10, 1, 0)])
+    assert seen(after, 2) == (30, [(30, 2, 0), (20, 3, 0), (10, 1, 0)])
 
 
 def test_equal_times_keep_arrival_order() -> None:
-    _, after = extend(UserWindows(2, 100), [(0, 1, 10), (0, 2, 10), (0, 3, 10)])
-    assert seen(after, 2) == (10, [(10, 3), (10, 2)])
+    _, after = extend(UserWindows(2, 100), [(0, 1, 10, 0), (0, 2, 10, 0), (0, 3, 10, 0)])
+    assert seen(after, 2) == (10, [(10, 3, 0), (10, 2, 0)])
 
 
 def test_an_entry_stays_up_to_exactly_the_span() -> None:
-    _, after = extend(UserWindows(4, 20), [(0, 1, 10), (0, 2, 30), (0, 3, 31), (0, 4, 10)])
-    assert seen(after, 1) == (30, [(30, 2), (10, 1)])
-    assert seen(after, 2) == (31, [(31, 3), (30, 2)])
-    assert seen(after, 3) == (31, [(31, 3), (30, 2)])
+    _, after = extend(UserWindows(4, 20), [(0, 1, 10, 0), (0, 2, 30, 0), (0, 3, 31, 0), (0, 4, 10, 0)])
+    assert seen(after, 1) == (30, [(30, 2, 0), (10, 1, 0)])
+    assert seen(after, 2) == (31, [(31, 3, 0), (30, 2, 0)])
+    assert seen(after, 3) == (31, [(31, 3, 0), (30, 2, 0)])
+
+
+def test_nobody_says_what_was_done() -> None:
+    windows = UserWindows(2, 100)
+    _, after = windows.extend(np.array([0], np.int32), np.array([1], np.int32), np.array([10], np.int64))
+    assert seen(after, 0) == (10, [(10, 1, 0)])
 
 
 def test_a_request_looks_and_leaves_no_trace() -> None:
     windows = UserWindows(4, 20)
-    extend(windows, [(0, 1, 10)])
-    _, after = extend(windows, [(0, -1, 15), (0, -1, 50), (0, 2, 20)])
-    assert seen(after, 0) == (15, [(10, 1)])
+    extend(windows, [(0, 1, 10, 0)])
+    _, after = extend(windows, [(0, -1, 15, 0), (0, -1, 50, 0), (0, 2, 20, 0)])
+    assert seen(after, 0) == (15, [(10, 1, 0)])
     assert seen(after, 1) == (50, [])
-    assert seen(after, 2) == (20, [(20, 2), (10, 1)])
+    assert seen(after, 2) == (20, [(20, 2, 0), (10, 1, 0)])
 
 
 def test_views_are_copies() -> None:
@@ -209,13 +219,13 @@ def test_views_are_copies() -> None:
     users, times = np.array([0], np.int32), np.array([10], np.int64)
     _, after = windows.extend(users, np.array([1], np.int32), times)
     users[0], times[0] = 7, 99
-    extend(windows, [(0, 2, 20)])
-    assert seen(after, 0) == (10, [(10, 1)])
+    extend(windows, [(0, 2, 20, 0)])
+    assert seen(after, 0) == (10, [(10, 1, 0)])
     assert after.users.tolist() == [0]
 
 
 def test_take_selects_by_position_and_by_mask() -> None:
-    _, after = extend(UserWindows(2, 100), [(0, 1, 10), (1, 2, 20), (2, 3, 30)])
+    _, after = extend(UserWindows(2, 100), [(0, 1, 10, 0), (1, 2, 20, 0), (2, 3, 30, 0)])
     assert len(after) == 3
     assert [seen(after.take(np.array([2, 0])), b) for b in range(2)] == [seen(after, 2), seen(after, 0)]
     assert after.take(np.array([False, True, False])).users.tolist() == [1]
@@ -224,28 +234,28 @@ def test_take_selects_by_position_and_by_mask() -> None:
 def test_state_does_not_tell_how_the_arrays_grew() -> None:
     grown, direct = UserWindows(2, 100), UserWindows(2, 100)
     for user in (0, 3, 40):
-        extend(grown, [(user, 1, 10)])
-    extend(grown, [(900, 1, 10)])
+        extend(grown, [(user, 1, 10, 0)])
+    extend(grown, [(900, 1, 10, 0)])
     grown.forget_users(mask({900}))
-    extend(direct, [(40, 1, 10), (3, 1, 10), (0, 1, 10)])
+    extend(direct, [(40, 1, 10, 0), (3, 1, 10, 0), (0, 1, 10, 0)])
     assert same_state(grown, direct)
     assert len(grown.state()["counts"]) == 41
 
 
 def test_state_is_a_copy() -> None:
     windows = UserWindows(2, 100)
-    extend(windows, [(0, 1, 10)])
+    extend(windows, [(0, 1, 10, 0)])
     state = windows.state()
-    extend(windows, [(0, 2, 20)])
+    extend(windows, [(0, 2, 20, 0)])
     assert state["items"].tolist() == [1]
     restored = UserWindows(2, 100)
     restored.restore(state)
-    extend(restored, [(0, 3, 30)])
+    extend(restored, [(0, 3, 30, 0)])
     assert state["items"].tolist() == [1]
 
 
 def test_state_of_longer_windows_is_refused() -> None:
     windows = UserWindows(3, 100)
-    extend(windows, [(0, 1, 10), (0, 2, 20), (0, 3, 30)])
+    extend(windows, [(0, 1, 10, 0), (0, 2, 20, 0), (0, 3, 30, 0)])
     with pytest.raises(ValueError, match="A window of 3 entries does not fit into windows of 2"):
         UserWindows(2, 100).restore(windows.state())

@@ -117,7 +117,12 @@ def test_pairs_are_those_of_the_newest_twenty_items() -> None:
     for place, told in ((19, 0.9**19), (20, 0.0)):
         items = np.array([[*range(100, 100 + place), 0]], np.int32)
         windows = WindowView(
-            np.zeros(1, np.int32), np.array([NOW]), items, np.full(items.shape, NOW), np.array([place + 1], np.int32)
+            users=np.zeros(1, np.int32),
+            now_ms=np.array([NOW]),
+            items=items,
+            times_ms=np.full(items.shape, NOW),
+            lengths=np.array([place + 1], np.int32),
+            kinds=np.zeros(items.shape, np.uint8),
         )
         queries = Queries(windows, np.zeros(2, np.int64), np.zeros(0, np.int32))
         said = expert.read(queries).pairs(np.array([[1]], np.int32), np.zeros((1, 1), np.float32))

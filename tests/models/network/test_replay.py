@@ -75,6 +75,7 @@ def test_windows_become_their_newest_items_and_time_buckets() -> None:
         items=np.array([[5, 6, 7], [8, -1, -1]], np.int32),
         times_ms=np.array([[9_000, 6_000, 0], [10_000, 0, 0]]),
         lengths=np.array([3, 1], np.int32),
+        kinds=np.zeros((2, 3), np.uint8),
     )
     inputs = inputs_of(view, 2)
     assert inputs.items.tolist() == [[5, 6], [8, -1]]
@@ -90,6 +91,7 @@ def test_windows_that_are_shorter_than_what_is_read_have_empty_places_behind() -
         items=np.array([[7, 8]], np.int32),
         times_ms=np.array([[4_000, 1_000]]),
         lengths=np.array([2], np.int32),
+        kinds=np.zeros((1, 2), np.uint8),
     )
     short, long = inputs_of(view, 2), inputs_of(view, 4)
     assert long.items.tolist() == [[7, 8, -1, -1]]

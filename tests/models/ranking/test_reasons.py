@@ -25,7 +25,7 @@ def test_terms_of_one_source_are_added() -> None:
     ]
     terms = of_each(features, weights, np.array([[0.3, 0.1]], np.float32))
     assert source_groups() == ("item_statistics", "own_history", "lift", "precedence")
-    assert terms[0] == pytest.approx([10 * 0.75 + 1 + 4, 10 * 0.25 + 2 - 1, 7 * 0.5, 16 * -0.25, 4, -1])
+    assert terms[0] == pytest.approx([10 * 0.75 + 1 + 4, 10 * 0.25 + 2 - 1, 7 * 0.5, 17 * -0.25, 4, -1])
 
 
 NUMBERS = st.floats(-10, 10, width=32)
