@@ -5,8 +5,7 @@ are read: a view is a straight copy, and a new event shifts at most L entries by
 equal times by arrival (what arrived later counts as newer), so a late event stands where it would have stood in time.
 An entry leaves when L newer ones are there, or when it is older than the newest by more than the span.
 
-Most users come a few times and some for years, so a window takes room as it fills: 4 entries, then twice as many each
-time it is full, up to L. What it leaves goes to the next window that needs as much.
+Most users come a few times and some for years, so a window takes room as it fills, twice as much each time (`rooms`).
 
 The kind of an entry is what was done with the item, such as a look or a purchase, as a number from 1 to 255; 0 where
 nobody says.
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.kernels import kernel
+from stream.rooms import leave, room, rooms_for, size_for, take
 from stream.snapshots import State
 
 Rows = npt.NDArray[np.int32]
@@ -32,8 +32,6 @@ Kinds = npt.NDArray[np.uint8]
 
 KINDS = 256
 """One more than the largest kind."""
-
-_SMALLEST = 4  # entries that there is room for at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +84,14 @@ class UserWindows:
         self._span_ms = span_ms
         self._clear(0)
 
-    def _clear(self, rows: int, room: int = 0) -> None:
+    def _clear(self, rows: int, entries: int = 0) -> None:
         self._counts = np.zeros(rows, np.int32)
         self._rooms = np.zeros(rows, np.int32)
         self._firsts = np.zeros(rows, np.int64)
-        self._items = np.empty(room, np.int32)
-        self._times = np.empty(room, np.int64)
-        self._kinds = np.empty(room, np.uint8)
-        self._free = np.full(_sizes(self._length), -1, np.int64)
+        self._items = np.empty(entries, np.int32)
+        self._times = np.empty(entries, np.int64)
+        self._kinds = np.empty(entries, np.uint8)
+        self._free = np.full(size_for(self._length, self._length) + 1, -1, np.int64)
         self._used = np.zeros(1, np.int64)
 
     def extend(
@@ -119,15 +117,14 @@ class UserWindows:
         before = self._blank_view(users, times_ms)
         after = self._blank_view(users, times_ms)
         done = 0
-        while True:
+        while done < len(users):
             done = _extend(
                 *self._tables(), self._length, self._span_ms, users, items, times_ms, kinds, done,
                 before.items, before.times_ms, before.kinds, before.lengths,
                 after.now_ms, after.items, after.times_ms, after.kinds, after.lengths,
             )  # fmt: skip
-            if done == len(users):
-                break
-            self._make_room()
+            if done < len(users):
+                self._make_room()
         return before, after
 
     def view(self, users: Rows, now_ms: Times) -> WindowView:
@@ -163,7 +160,7 @@ class UserWindows:
         if counts.max(initial=0) > self._length:
             message = f"A window of {counts.max()} entries does not fit into windows of {self._length}."
             raise ValueError(message)
-        rooms = _rooms_for(counts, self._length)
+        rooms = rooms_for(counts, self._length)
         self._clear(len(counts), int(rooms.sum()))
         self._counts[:], self._rooms[:] = counts, rooms
         self._firsts[1:] = np.cumsum(rooms)[:-1]
@@ -210,65 +207,19 @@ class UserWindows:
 
 
 @kernel
-def _room(size, length):  # type: ignore[no-untyped-def]
-    """How many entries fit into room of this size; 0 is the smallest."""
-    return min(_SMALLEST << size, length)
-
-
-@kernel
-def _size(room, length):  # type: ignore[no-untyped-def]
-    """Return the smallest size with at least so much room, at most `length`."""
-    size = 0
-    while _room(size, length) < room:
-        size += 1
-    return size
-
-
-@kernel
-def _sizes(length):  # type: ignore[no-untyped-def]
-    """How many sizes of room there are."""
-    return _size(length, length) + 1
-
-
-@kernel
-def _rooms_for(counts, length):  # type: ignore[no-untyped-def]
-    """Room of windows with so many entries."""
-    rooms = np.zeros(len(counts), np.int32)
-    for user in range(len(counts)):
-        if counts[user] > 0:
-            rooms[user] = _room(_size(counts[user], length), length)
-    return rooms
-
-
-@kernel
-def _leave(user, rooms, firsts, times, free, length):  # type: ignore[no-untyped-def]
-    """Give a user's room away: what is free is a chain for each size, linked where the times were."""
-    if rooms[user] > 0:
-        size = _size(rooms[user], length)
-        times[firsts[user]] = free[size]
-        free[size] = firsts[user]
-        rooms[user] = 0
-
-
-@kernel
 def _move(user, counts, rooms, firsts, items, times, kinds, free, used, length):  # type: ignore[no-untyped-def]
     """Take a user's window to room of the next size; whether there is any."""
-    size = _size(rooms[user] + 1, length)
-    room = _room(size, length)
-    first = free[size]
-    if first >= 0:
-        free[size] = times[first]
-    elif used[0] + room <= len(items):
-        first = used[0]
-        used[0] += room
-    else:
+    size = size_for(rooms[user] + 1, length)
+    first, old = take(size, times, free, used, length), firsts[user]
+    if first < 0:
         return False
     for j in range(counts[user]):
-        items[first + j] = items[firsts[user] + j]
-        times[first + j] = times[firsts[user] + j]
-        kinds[first + j] = kinds[firsts[user] + j]
-    _leave(user, rooms, firsts, times, free, length)
-    firsts[user], rooms[user] = first, room
+        items[first + j] = items[old + j]
+        times[first + j] = times[old + j]
+        kinds[first + j] = kinds[old + j]
+    if rooms[user] > 0:
+        leave(old, rooms[user], times, free, length)
+    firsts[user], rooms[user] = first, room(size, length)
     return True
 
 
@@ -389,7 +340,9 @@ def _forget_users(counts, rooms, firsts, items, times, kinds, free, used, length
     for user in range(min(len(dead), len(counts))):
         if dead[user]:
             counts[user] = 0
-            _leave(user, rooms, firsts, times, free, length)
+            if rooms[user] > 0:
+                leave(firsts[user], rooms[user], times, free, length)
+                rooms[user] = 0
 
 
 @kernel

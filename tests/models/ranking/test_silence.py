@@ -49,7 +49,9 @@ def test_places_in_the_window_are_no_times() -> None:
     found = plain(scored(TIMES, HOUR_MS))
     own = found[:, :, [place for place, group in enumerate(GROUPS) if group == "own_history"]]
     untimed = [*range(5), 12, 13, 16]
-    assert own[:, :, untimed].any(axis=(0, 1)).all(), "met, last, second last, place, how often; how readily, ever; what was done"
+    assert own[:, :, untimed].any(axis=(0, 1)).all(), (
+        "met, last, second last, place, how often; how readily, ever; what was done"
+    )
     assert not np.delete(own, untimed, axis=2).any()
 
 
