@@ -78,10 +78,10 @@ class Queries:
 class Events:
     """B interactions to learn from, in the order in which they happened.
 
-    `before.now_ms` is each event's time; `before` holds the window just before it. `kinds` is what was done, as in
-    windows; None where nobody says. `training_share` is the part of the
+    `before.now_ms` is each event's time; `before` holds the window just before it. `training_share` is the part of the
     events, in [0, 1], that the network and the factorisation train on: a journaled decision, the first thing to be shed
-    under load.
+    under load. `kinds` is what was done, as in windows, for whoever enters the events into windows of his own; None
+    where nobody says.
     """
 
     before: WindowView

@@ -1,9 +1,9 @@
-"""How readily an item is come back to after what was last done with it: what was put in a cart, and what was bought.
+"""How readily an item is come back to after what was last done with it, such as putting it in a cart, or buying it.
 
-Of the events of kind k after which their user came again, M_k in all, R_k were come back to: a later event had the same
-item while the window held it, and none between them had. With M and R over all kinds, ``p = R / M``, the number of kind
-k is ``log((R_k + 5 p) / (M_k + 5) / p)``: 0 where there is but one kind, above it for what is returned to more than
-others. How readily an item itself is come back to is known besides (`models.items`).
+M_k counts the events before which the newest entry of the window was of kind k, and R_k those whose item was in the
+window, with kind k where it stood last. With M and R over all kinds, ``p = R / M``, the number of kind k is
+``log((R_k + 5 p) / (M_k + 5) / p)``, within 2 of 0: 0 where there is but one kind, and above it for what is returned to
+more than other things. How readily an item itself is come back to is known besides (`models.items`).
 
 Memory: 4 KB; O(L) an event. Not an expert: the ranker reads it as a plain feature of the window's own items.
 """
@@ -18,22 +18,23 @@ from stream.windows import KINDS
 
 _MET, _RETURNED = range(2)
 _PRIOR = 5.0  # events that each kind is taken to have had, returned to as often as all
+_SUREST = 2.0
 
 
 class KindStatistics:
-    """Number of events of each kind that had a later one of their user, and of those that were come back to."""
+    """How many events came after each kind, and how many came back to it."""
 
     def __init__(self) -> None:
         self._table: npt.NDArray[np.int64] = np.zeros((KINDS, 2), np.int64)
 
     def returns(self) -> Floats:
-        """Log ratios of the share that is come back to (KINDS,), to that of all."""
+        """Log ratios of the share that is come back to (KINDS,), to that of all; within 2 of 0."""
         met, returned = self._table.sum(axis=0).tolist()
         if returned == 0:
             return np.zeros(KINDS, np.float32)
         prior = _PRIOR * returned / met
         shares = (self._table[:, _RETURNED] + prior) / (self._table[:, _MET] + _PRIOR)
-        ratios: Floats = np.log(shares * (met / returned)).astype(np.float32)
+        ratios: Floats = np.log(shares * (met / returned)).clip(-_SUREST, _SUREST).astype(np.float32)
         return ratios
 
     def learn(self, events: Events) -> None:

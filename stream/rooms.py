@@ -1,22 +1,23 @@
 """Room that grows with what it holds: stretches of one flat array, handed out, and taken back to be handed out again.
 
-A stretch holds 4 entries or a power of two times as many, up to `length`: these are its sizes, counted from 0. What is
+A stretch holds 8 entries, 32, 128 and so on, and `length` at the most: these are its sizes, counted from 0. What is
 free is a chain for each size, linked in an array of 64 bits an entry which nobody else reads there; behind `used` the
-array was never handed out. So who needs twice as much takes a stretch of the next size and leaves the old one, and an
-array is never more than half empty but for what was left and not taken again.
+array was never handed out. Who needs more takes a stretch of the next size and leaves the old one to whoever needs that
+much. Where nobody does, all that was left is a third of what is held at the most.
 """
 
 import numpy as np
 
 from stream.kernels import kernel
 
-_SMALLEST = 4  # entries
+_SMALLEST = 8  # entries
+_DOUBLINGS = 2  # from one size to the next
 
 
 @kernel
 def room(size, length):  # type: ignore[no-untyped-def]
     """How many entries a stretch of this size holds."""
-    return min(_SMALLEST << size, length)
+    return min(_SMALLEST << _DOUBLINGS * size, length)
 
 
 @kernel

@@ -5,15 +5,17 @@ are read: a view is a straight copy, and a new event shifts at most L entries by
 equal times by arrival (what arrived later counts as newer), so a late event stands where it would have stood in time.
 An entry leaves when L newer ones are there, or when it is older than the newest by more than the span.
 
-Most users come a few times and some for years, so a window takes room as it fills, twice as much each time (`rooms`).
+Most users come a few times and some for years, so a window takes room as it fills, four times as much each time
+(`rooms`).
 
-The kind of an entry is what was done with the item, such as a look or a purchase, as a number from 1 to 255; 0 where
-nobody says.
+The kind of an entry is what was done with the item, such as a look or a purchase: a hash of its name from 1 to 255, 0
+where nobody says.
 
 An event is learned from what was known *before* it, and answered from what is known *after* it. Both views are taken at
 the event's turn, so that several events of one user in one batch each see the previous ones.
 
-Bytes: 16 for each user row, and 13 for each entry there is room for, at most twice as many as there ever were.
+Bytes: 16 for each user row, and 13 for each entry that there is room for: 8, 32, 128 and so on for a window that once
+held so many, a third more for what grown windows left behind, and a quarter more in reserve.
 """
 
 from dataclasses import dataclass
@@ -161,10 +163,10 @@ class UserWindows:
             message = f"A window of {counts.max()} entries does not fit into windows of {self._length}."
             raise ValueError(message)
         rooms = rooms_for(counts, self._length)
-        self._clear(len(counts), int(rooms.sum()))
+        self._clear(len(counts), _with_reserve(int(rooms.sum()), self._length))
         self._counts[:], self._rooms[:] = counts, rooms
         self._firsts[1:] = np.cumsum(rooms)[:-1]
-        self._used[0] = len(self._items)
+        self._used[0] = rooms.sum()
         _unpack(
             self._counts, self._firsts, self._items, self._times, self._kinds,
             state["items"], state["times_ms"], state["kinds"],
@@ -189,7 +191,7 @@ class UserWindows:
 
     def _make_room(self) -> None:
         """Make room for a quarter more entries, and for a window at least."""
-        more = len(self._items) // 4 + self._length
+        more = _with_reserve(len(self._items), self._length) - len(self._items)
         self._items = np.concatenate([self._items, np.empty(more, np.int32)])
         self._times = np.concatenate([self._times, np.empty(more, np.int64)])
         self._kinds = np.concatenate([self._kinds, np.empty(more, np.uint8)])
@@ -204,6 +206,10 @@ class UserWindows:
             np.empty(batch, np.int32),
             np.empty((batch, self._length), np.uint8),
         )
+
+
+def _with_reserve(entries: int, length: int) -> int:
+    return entries + entries // 4 + length
 
 
 @kernel

@@ -91,7 +91,7 @@ class DeferredRecommender(Recommender):
         """Learn what waits. It is tested again first: mixture and ranker learn from scores by the models of now."""
         for lesson in self._lessons:
             before, _ = self._windows.extend(lesson.users, lesson.items, lesson.times_ms, lesson.kinds)
-            events = Events(before, lesson.items, lesson.weights, lesson.training_share, lesson.kinds)
+            events = Events(before, lesson.items, lesson.weights, lesson.training_share)
             super().learn(self.test(events, Queries(before, lesson.starts, lesson.excluded, barred=lesson.barred)))
         self._lessons.clear()
 

@@ -12,8 +12,8 @@
 - for items of the window, twelve of its newest place there (met, is the last, is the second last,
   1/sqrt(1 + position), log times met, log minutes since, and since within 1 min, 10 min, 1 h, 6 h, 1 d, 7 d), and five
   of coming back to it: the log odds once more, whether anybody ever did, and where somebody did, by how much the log
-  seconds since differ from those that are usual, with and without the sign; and how much oftener what was last done
-  with it is come back to than other things (`models.kinds`);
+  seconds since differ from those that are usual, with and without the sign; and the log of how much oftener than others
+  things are come back to after what was last done with this one (`models.kinds`);
 - what pairs say: the item's log lift beside the window's items, ever and in one burst (`lift`), and its log precedence
   after these, and after the likeliest candidates (`precedence`).
 

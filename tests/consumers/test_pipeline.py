@@ -3,10 +3,13 @@ import numpy as np
 import pytest
 
 from consumers.pipeline import Decisions, Outputs, Pipeline
+from models.experts.popularity import Popularity
+from models.measuring.lateness import DeferredRecommender
 from models.metrics import MISS
 from stream.events import Decoded
 from stream.recommendations import RECEIPT_HEADER, Receipt, rec_id
 from stream.snapshots import state_hash
+from stream.windows import UserWindows
 from tests.consumers.stream import (
     DECISIONS,
     MINUTE,
@@ -183,28 +186,51 @@ def test_what_was_turned_down_is_not_offered_again() -> None:
 
 
 def test_what_is_come_back_to_depends_on_what_was_done() -> None:
-    """Of two items of a visit, one is looked at and the other bought; the one that was looked at is come back to."""
+    """Of two items of a visit one is looked at and the other bought, in either order; the first is come back to."""
     pipeline = Pipeline(settings())
 
-    def visit(user: str, looked: str, bought: str, minute: int, *more: str) -> Outputs:
-        turns = [(looked, "view"), (bought, "buy"), *((item, "view") for item in more)]
+    def visit(user: str, minute: int, *turns: tuple[str, str]) -> Outputs:
         bodies = [
             {"user_id": user, "item_id": item, "event_type": done, "event_time": NOON + (minute + n) * MINUTE}
             for n, (item, done) in enumerate(turns)
         ]
         return run(pipeline, [message(pipeline, minute + n, body) for n, body in enumerate(bodies)])
 
-    items = "abcdef"
-    for n in range(60):
-        looked, bought = items[n % 6], items[(n // 6 + n + 1) % 6]
+    for n in range(80):
+        looked, bought = "abcdef"[n % 6], "abcdef"[(n // 6 + n + 1) % 6]
         if looked != bought:
-            visit(f"u{n}", looked, bought, 10 * n, looked)
+            both = [(looked, "look"), (bought, "buy")]
+            visit(f"u{n}", 10 * n, *(both if n // 2 % 2 else both[::-1]), (looked, "look"))
 
     def odds(answers: Outputs) -> float:
         scores = {item.item_id: item.score for item in list(lists(answers))[-1].items}
         return scores["a"] / scores["b"]
 
-    assert odds(visit("one", "a", "b", 700)) > 2 * odds(visit("other", "b", "a", 700))
+    one, other = (visit(f"v{n}", 900, *turns) for n, turns in enumerate((
+        (("a", "look"), ("b", "buy")),
+        (("a", "buy"), ("b", "look")),
+    )))  # fmt: skip
+    assert odds(one) > 10 * odds(other)
+
+
+def test_who_learns_later_has_the_same_windows() -> None:
+    """Some events are no lessons: requests, and what was only shown."""
+    chosen = settings()
+    late = DeferredRecommender([Popularity()], UserWindows(chosen.windows.length, chosen.windows.span.ms))
+    pipeline = Pipeline(chosen, recommender=late)
+    body = {"type": "request", "user_id": "u1", "event_time": NOON}
+    types = ["view", "buy", "impression", "like", ""]
+    batch = [message(pipeline, 0, body)]
+    for n in range(1, 40):
+        body = {"user_id": f"u{n % 3}", "item_id": "abcd"[n % 4], "event_type": types[n % 5], "event_time": NOON + n}
+        batch.append(message(pipeline, n, body))
+    run(pipeline, batch[:25])
+    run(pipeline, batch[25:])
+    late.catch_up()
+
+    ours, theirs = pipeline._windows.state(), late._windows.state()
+    assert len(set(ours["kinds"].tolist())) == 4
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_never_again_holds_within_one_batch_and_beyond_the_window() -> None:

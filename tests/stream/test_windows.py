@@ -95,7 +95,7 @@ STEPS = st.lists(
 )
 
 
-@given(length=st.integers(1, 9), span=st.integers(0, 30), steps=STEPS)
+@given(length=st.integers(1, 10), span=st.integers(0, 30), steps=STEPS)
 def test_windows_are_what_the_oracle_says(length: int, span: int, steps: list[tuple[str, object]]) -> None:
     windows, oracle = UserWindows(length, span), Oracle(length, span)
     for action, given_ in steps:
@@ -120,7 +120,7 @@ def test_windows_are_what_the_oracle_says(length: int, span: int, steps: list[tu
         assert [seen(looked, b) for b in range(9)] == [oracle.look(*each) for each in zip(users, now, strict=True)]
 
 
-@pytest.mark.parametrize("length", [3, 4, 5, 37, 64])
+@pytest.mark.parametrize("length", [3, 8, 9, 37, 64])
 def test_windows_that_move_are_what_the_oracle_says(length: int) -> None:
     """Few users with many events, some of them late, who are forgotten now and then: rooms are left and taken again."""
     random = np.random.default_rng(length)
@@ -160,7 +160,18 @@ def test_who_comes_seldom_takes_little_room() -> None:
     windows = UserWindows(1_024, 10_000)
     extend(windows, [(user, 1, user, 0) for user in range(10_000)])
     extend(windows, [(0, 1, 10_000, 0)] * 3_000)
-    assert bytes_of(windows) < 10_000 * (2 * 16 + 1.25 * 12 * 4) + 1.25 * 12 * 3 * 1_024
+    most = 10_000 * (2 * 16 + 1.25 * 13 * 8) + 1.25 * 13 * 3 * 1_024
+    assert bytes_of(windows) < most
+    restored = UserWindows(1_024, 10_000)
+    restored.restore(windows.state())
+    assert bytes_of(restored) < most
+
+
+def test_all_room_of_windows_that_grow_together_is_a_third_more_than_they_hold() -> None:
+    windows = UserWindows(128, 10_000)
+    for n in range(128):
+        extend(windows, [(user, 1, n, 0) for user in range(500)])
+    assert bytes_of(windows) < 500 * (16 + 13 * 1.25 * (128 + 32 + 8)) + 2 * 13 * 128
 
 
 @given(EVENTS)
@@ -199,6 +210,16 @@ def test_an_entry_stays_up_to_exactly_the_span() -> None:
     assert seen(after, 3) == (31, [(31, 3, 0), (30, 2, 0)])
 
 
+def test_a_request_takes_no_room() -> None:
+    windows = UserWindows(64, 100)
+    extend(windows, [(0, 1, 10, 0)] * 8)
+    taken = windows._used.copy()
+    extend(windows, [(0, -1, 10, 0)])
+    assert windows._used == taken
+    extend(windows, [(0, 1, 10, 0)])
+    assert windows._used > taken
+
+
 def test_nobody_says_what_was_done() -> None:
     windows = UserWindows(2, 100)
     _, after = windows.extend(np.array([0], np.int32), np.array([1], np.int32), np.array([10], np.int64))
@@ -225,7 +246,7 @@ def test_views_are_copies() -> None:
 
 
 def test_take_selects_by_position_and_by_mask() -> None:
-    _, after = extend(UserWindows(2, 100), [(0, 1, 10, 0), (1, 2, 20, 0), (2, 3, 30, 0)])
+    _, after = extend(UserWindows(2, 100), [(0, 1, 10, 7), (1, 2, 20, 8), (2, 3, 30, 9)])
     assert len(after) == 3
     assert [seen(after.take(np.array([2, 0])), b) for b in range(2)] == [seen(after, 2), seen(after, 0)]
     assert after.take(np.array([False, True, False])).users.tolist() == [1]
