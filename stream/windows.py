@@ -121,7 +121,8 @@ class UserWindows:
         done = 0
         while done < len(users):
             done = _extend(
-                *self._tables(), self._length, self._span_ms, users, items, times_ms, kinds, done,
+                self._counts, self._rooms, self._firsts, self._items, self._times, self._kinds, self._free, self._used,
+                self._length, self._span_ms, users, items, times_ms, kinds, done,
                 before.items, before.times_ms, before.kinds, before.lengths,
                 after.now_ms, after.items, after.times_ms, after.kinds, after.lengths,
             )  # fmt: skip
@@ -143,7 +144,7 @@ class UserWindows:
 
     def forget_users(self, dead: Mask) -> None:
         """Empty the windows of the user rows marked in `dead`; rows beyond its end live on."""
-        _forget_users(*self._tables(), self._length, dead)
+        _forget_users(self._counts, self._rooms, self._firsts, self._times, self._free, self._length, dead)
 
     def forget_items(self, dead: Mask) -> None:
         """Take the item rows marked in `dead` out of every window; rows beyond its end live on."""
@@ -153,8 +154,13 @@ class UserWindows:
         """Copy the entries of all windows one after the other, and how many each user row has."""
         used = int(np.flatnonzero(self._counts)[-1]) + 1 if self._counts.any() else 0
         counts = self._counts[:used].copy()
-        items, times_ms, kinds = _packed(counts, self._firsts, self._items, self._times, self._kinds)
-        return {"counts": counts, "items": items, "times_ms": times_ms, "kinds": kinds}
+        entries = self._entries(used)
+        return {
+            "counts": counts,
+            "items": self._items[entries],
+            "times_ms": self._times[entries],
+            "kinds": self._kinds[entries],
+        }
 
     def restore(self, state: State) -> None:
         """Take back what `state` gave; windows longer than L are refused."""
@@ -167,17 +173,15 @@ class UserWindows:
         self._counts[:], self._rooms[:] = counts, rooms
         self._firsts[1:] = np.cumsum(rooms)[:-1]
         self._used[0] = rooms.sum()
-        _unpack(
-            self._counts, self._firsts, self._items, self._times, self._kinds,
-            state["items"], state["times_ms"], state["kinds"],
-        )  # fmt: skip
+        entries = self._entries(len(counts))
+        self._items[entries], self._times[entries] = state["items"], state["times_ms"]
+        self._kinds[entries] = state["kinds"]
 
-    def _tables(self) -> tuple[npt.NDArray[np.integer], ...]:
-        return (
-            *(self._counts, self._rooms, self._firsts),
-            *(self._items, self._times, self._kinds),
-            *(self._free, self._used),
-        )
+    def _entries(self, rows: int) -> npt.NDArray[np.int64]:
+        """Places of the entries of the first windows, one window after the other."""
+        counts = self._counts[:rows]
+        ends = np.cumsum(counts, dtype=np.int64)
+        return np.repeat(self._firsts[:rows] - (ends - counts), counts) + np.arange(counts.sum())
 
     def _grow(self, rows: int) -> None:
         """Make place for `rows` user rows, at least doubling, so that growth costs little for each event."""
@@ -270,16 +274,9 @@ def _extend(  # type: ignore[no-untyped-def]
             return b
         first = firsts[user] if user >= 0 else 0
         before_lengths[b] = _copy(
-            items,
-            times,
-            kinds,
-            first + place,
-            first + count,
-            time - span,
-            before_items[b],
-            before_times[b],
-            before_kinds[b],
-        )
+            items, times, kinds, first + place, first + count, time - span,
+            before_items[b], before_times[b], before_kinds[b],
+        )  # fmt: skip
         if enters:
             count = min(count + 1, length)
             for j in range(first + count - 1, first + place, -1):
@@ -315,34 +312,7 @@ def _view(counts, firsts, items, times, kinds, span, users, now, items_out, time
 
 
 @kernel
-def _packed(counts, firsts, items, times, kinds):  # type: ignore[no-untyped-def]
-    """Entries of all windows, one after the other."""
-    total = counts.sum()
-    packed_items, packed_times = np.empty(total, np.int32), np.empty(total, np.int64)
-    packed_kinds = np.empty(total, np.uint8)
-    end = 0
-    for user in range(len(counts)):
-        for j in range(firsts[user], firsts[user] + counts[user]):
-            packed_items[end] = items[j]
-            packed_times[end] = times[j]
-            packed_kinds[end] = kinds[j]
-            end += 1
-    return packed_items, packed_times, packed_kinds
-
-
-@kernel
-def _unpack(counts, firsts, items, times, kinds, packed_items, packed_times, packed_kinds):  # type: ignore[no-untyped-def]
-    end = 0
-    for user in range(len(counts)):
-        for j in range(firsts[user], firsts[user] + counts[user]):
-            items[j] = packed_items[end]
-            times[j] = packed_times[end]
-            kinds[j] = packed_kinds[end]
-            end += 1
-
-
-@kernel
-def _forget_users(counts, rooms, firsts, items, times, kinds, free, used, length, dead):  # type: ignore[no-untyped-def]
+def _forget_users(counts, rooms, firsts, times, free, length, dead):  # type: ignore[no-untyped-def]
     for user in range(min(len(dead), len(counts))):
         if dead[user]:
             counts[user] = 0
