@@ -1,15 +1,17 @@
 """The network as an expert: it learns while the stream runs, one small batch after the other.
 
 Each live event becomes an example: its window just before it, and its item. Examples wait until `TrainingConfig.batch`
-of them have gathered, however the stream was cut into batches; then one update takes them, and as many old ones from
-the replay buffer:
+of them have gathered, however the stream was cut into batches; then one update takes them, and several times as many
+old ones from the replay buffer, each with some of its window hidden. Learned again as they were, old examples would be
+known by heart; every time with other gaps they go on teaching, and a stream that is met once is learned nearly as if it
+were met many times:
 
 1. *Rows*: the item rows of the update are all known ones, or in a large catalogue those that occur in its examples and
    a random sample of the others. Only their vectors are read and changed, so an update costs the same at any size.
 2. *Forward*: context vectors of the windows. An item met for the first time starts where the context vector points that
    met it, and so among the items that are met in such circumstances.
-3. *Loss*: softmax cross-entropy over the rows, by weight of the events. A sampled row counts as many times as there are
-   rows that it stands for, which keeps the sum in the softmax unbiased.
+3. *Loss*: softmax cross-entropy over the rows, by weight of the events; half of it is that of the live examples. A
+   sampled row counts as many times as there are rows that it stands for, which keeps the sum in the softmax unbiased.
 4. *Guards*: a gradient that is not finite changes nothing, is counted, and its live examples are dropped; a large one
    is clipped.
 5. *Step*: Adam, with a larger rate for item vectors than for the network, and smaller ones for what has been learned
@@ -44,6 +46,9 @@ from stream.windows import WindowView
 _BIRTH_SCALE = 0.2
 """Length of a new item's vector in units of its context vector: strong enough to be offered, weak enough to turn."""
 
+_HIDDEN = np.uint64(0.35 * 2**64)
+"""The part of the events of old windows that are hidden, of 2**64."""
+
 _AHEAD = 256
 """Windows read at once at most, 16 KiB each."""
 
@@ -67,7 +72,8 @@ class _Foreseen:
 class TrainingConfig:
     """How the network is trained."""
 
-    batch: int = 32  # live examples of an update; as many old ones are added
+    batch: int = 16  # live examples of an update
+    old: int = 80  # old examples of an update
     replay_capacity: int = 200_000  # examples
     softmax_rows: int = 4_096  # catalogues up to this size are never sampled
     scored: int = 4_096  # items scored for every list, beside its candidates
@@ -242,27 +248,27 @@ class SequenceExpert(Expert):
     def _update(self) -> None:
         """Take one step with the waiting examples and as many old ones, numbered as in the module's docstring."""
         self._foreseen = None
-        batch, step = self._training.batch, self.updates + self.skipped + 1
-        bits = np.random.Philox(key=self._seed, counter=[0, 0, 0, step]).random_raw(
-            1 + batch + self._training.softmax_rows
-        )
-        old = (bits[1 : 1 + batch] % np.uint64(len(self._replay))).astype(np.int64)
-        examples = self._replay.take(np.concatenate([np.arange(batch), old]))
+        batch, old, step = self._training.batch, self._training.old, self.updates + self.skipped + 1
+        chance = np.random.Philox(key=self._seed, counter=[0, 0, 0, step])
+        ages = (chance.random_raw(old) % np.uint64(len(self._replay))).astype(np.int64)
+        examples = self._replay.take(np.concatenate([np.arange(batch), ages]))
 
         # 1. Rows
         self._items.grow(int(examples.targets.max()) + 1)
         valid = self._valid(examples.inputs.items)
         met = np.unique(np.concatenate([examples.inputs.items[valid], examples.targets])).astype(np.int64)
-        others, stands_for = self._others(met, bits[1 + batch :])
+        others, stands_for = self._others(met, chance.random_raw(self._training.softmax_rows))
         rows = np.concatenate([met, others])
         slots, targets = np.searchsorted(met, examples.inputs.items), np.searchsorted(met, examples.targets)
 
         # 2. Forward
+        shown = valid.copy()
+        shown[batch:] &= chance.random_raw(valid[batch:].size).reshape(old, -1) >= _HIDDEN
         vectors = self._items.vectors.index_select(0, torch.from_numpy(rows)).requires_grad_()
         with torch.random.fork_rng(devices=()):
-            torch.manual_seed(int(bits[0]))
+            torch.manual_seed(chance.random_raw())
             self._encoder.train()
-            contexts = self._contexts(examples.inputs, vectors, slots, valid)
+            contexts = self._contexts(examples.inputs, vectors, slots, shown)
             self._encoder.eval()
         started = vectors + self._births(rows, targets, contexts.detach())
 
@@ -270,7 +276,8 @@ class SequenceExpert(Expert):
         logits = contexts @ started.T  # (2 batch, rows)
         logits[:, len(met) :] += float(np.log(stands_for))
         losses = functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none")
-        loss = (losses * torch.from_numpy(examples.weights)).mean()
+        losses = losses * torch.from_numpy(examples.weights)
+        loss = (losses[:batch].mean() + losses[batch:].mean()) / 2
 
         # 4. Guards
         row_gradients, *gradients = torch.autograd.grad(loss, [vectors, *self._parameters])

@@ -3,17 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from models.base import Events
+from models.base import Events, Mask, Rows
 from models.network.checkpoint import Checkpoint
 from models.network.config import NetworkConfig
+from models.network.replay import Inputs
 from models.network.training import SequenceExpert, TrainingConfig
 from stream.snapshots import State, state_hash
 from stream.windows import WindowView
 from tests.models.checks import CHECKS, ITEMS, Check, Factory, all_items, name_of, queries_of, stream
 
 NETWORK = NetworkConfig(width=8, window=4, heads=2)
-TRAINING = TrainingConfig(batch=8, replay_capacity=64)
+TRAINING = TrainingConfig(batch=8, old=8, replay_capacity=64)
 SQUARE = np.float32(1e-2)  # of gradients in history
 
 
@@ -72,10 +74,27 @@ def test_contract(factory: Factory, check: Check) -> None:
     check(factory)
 
 
+def test_a_third_of_old_windows_is_hidden_and_nothing_of_live_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    expert = small()
+    contexts, met, shown = expert._contexts, [], []
+
+    def watched(inputs: Inputs, vectors: Tensor, slots: Rows, valid: Mask) -> Tensor:
+        met.append(expert._valid(inputs.items).reshape(2, 8, 4))  # live and old ones
+        shown.append(valid.reshape(2, 8, 4))
+        return contexts(inputs, vectors, slots, valid)
+
+    monkeypatch.setattr(expert, "_contexts", watched)
+    for events in stream(events=2400).batches:
+        expert.learn(events)
+    live, old = np.sum(shown, axis=(0, 2, 3)) / np.sum(met, axis=(0, 2, 3))
+    assert live == 1
+    assert old == pytest.approx(0.65, abs=0.02)
+
+
 @pytest.mark.parametrize("softmax_rows", [1000, 20])
 def test_it_learns_what_follows_what(softmax_rows: int) -> None:
     seen = stream(events=2400)  # seven in ten events are the next item of a circle of 30
-    training = TrainingConfig(batch=8, replay_capacity=1000, softmax_rows=softmax_rows)
+    training = replace(TRAINING, old=40, replay_capacity=1000, softmax_rows=softmax_rows)
     expert = SequenceExpert(NetworkConfig(width=16, window=4, heads=2), training, seed=3)
     for events in seen.batches:
         expert.learn(events)
