@@ -2,7 +2,7 @@
 
 A ring of the newest examples: what the network saw of a window, and the item that came next. Live examples enter at its
 newest end and wait there until enough have gathered for an update; old ones are drawn from all of it. A network that
-learns a stream in one pass forgets slowly learned, rare patterns; one old example beside each new one keeps them.
+learns a stream in one pass forgets slowly learned, rare patterns; old examples beside the new ones keep them.
 
 Bytes: 6 W + 13 an example, W the number of events that the network reads.
 """
