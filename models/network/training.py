@@ -4,7 +4,7 @@ Each live event becomes an example: its window just before it, and its item. Exa
 of them have gathered, however the stream was cut into batches; then one update takes them, and several times as many
 old ones from the replay buffer, each with some of its window hidden. Learned again as they were, old examples would be
 known by heart; every time with other gaps they go on teaching, and a stream that is met once is learned nearly as if it
-were met many times:
+were met many times (the gaps are the item mask of Xie et al. 2022, https://arxiv.org/abs/2010.14395):
 
 1. *Rows*: the item rows of the update are all known ones, or in a large catalogue those that occur in its examples and
    a random sample of the others. Only their vectors are read and changed, so an update costs the same at any size.
@@ -246,7 +246,7 @@ class SequenceExpert(Expert):
         return contexts
 
     def _update(self) -> None:
-        """Take one step with the waiting examples and as many old ones, numbered as in the module's docstring."""
+        """Take one step with the waiting examples and some old ones, numbered as in the module's docstring."""
         self._foreseen = None
         batch, old, step = self._training.batch, self._training.old, self.updates + self.skipped + 1
         chance = np.random.Philox(key=self._seed, counter=[0, 0, 0, step])
