@@ -273,7 +273,7 @@ class SequenceExpert(Expert):
         started = vectors + self._births(rows, targets, contexts.detach())
 
         # 3. Loss
-        logits = contexts @ started.T  # (2 batch, rows)
+        logits = contexts @ started.T  # (batch + old, rows)
         logits[:, len(met) :] += float(np.log(stands_for))
         losses = functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none")
         losses = losses * torch.from_numpy(examples.weights)
