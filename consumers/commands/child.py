@@ -94,7 +94,10 @@ class Child:
             with urllib.request.urlopen(self.url + path, timeout=_ANSWER_WITHIN_S) as answer:
                 text: str = answer.read().decode()
                 return text
-        except (urllib.error.URLError, OSError):
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return None
+        except OSError:
             return None
 
     def _last_line(self) -> str:

@@ -93,7 +93,10 @@ class Server:
         try:
             with urllib.request.urlopen(f"{self._url}/-/ready", timeout=5) as answer:
                 return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return False
+        except OSError:
             return False
 
     def _get(self, path: str) -> Any:
@@ -101,5 +104,6 @@ class Server:
             with urllib.request.urlopen(self._url + path, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            message = f"{path}: {error.read().decode()}"
+            with error:
+                message = f"{path}: {error.read().decode()}"
             raise AssertionError(message) from error
