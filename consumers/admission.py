@@ -25,13 +25,15 @@ NOBODY = -1
 class Turns:
     """B accepted events in order, each one's turn; all columns (B,).
 
-    `items` is -1 for a request. `learned` marks interactions to learn from, `negative` those that turn an item down.
+    `items` is -1 for a request; `selves` are the items that have the users' ids, -1 where there is none yet. `learned`
+    marks interactions to learn from, `negative` those that turn an item down.
     `kinds` is what was done, by the event type, as in windows.
     """
 
     accepted: Sequence[Accepted]
     users: Rows
     items: Rows
+    selves: Rows
     times_ms: Times
     weights: Floats
     learned: Mask
@@ -100,13 +102,17 @@ class Admission:
         self.expired_users += _make_room(self.users, users, self._forget_users)
         self.expired_items += _make_room(self.items, items, self._forget_items)
         first, self._turns = self._turns, self._turns + len(accepted)
+        rows = np.full((3, len(accepted)), NOBODY, np.int32)
+        for turn, (user, item) in enumerate(zip(users, items, strict=True)):
+            rows[0, turn] = self.users.admit(user, first + turn)
+            if item is not None:
+                rows[1, turn] = self.items.admit(item, first + turn)
+            rows[2, turn] = self.items.find(user)
         return Turns(
             accepted,
-            np.array([self.users.admit(user, first + turn) for turn, user in enumerate(users)], np.int32),
-            np.array(
-                [NOBODY if item is None else self.items.admit(item, first + turn) for turn, item in enumerate(items)],
-                np.int32,
-            ),
+            rows[0],
+            rows[1],
+            rows[2],
             np.array([one.event.event_time_ms for one in accepted], np.int64),
             np.array([one.weight for one in accepted], np.float32),
             np.array([one.role is Role.LEARN for one in accepted], np.bool_),

@@ -126,6 +126,7 @@ class _Pending:
     items: Rows
     weights: Floats
     kinds: Kinds
+    selves: Rows
     turns: Times  # number of the first note of consumption that was not known yet
     with_history: Mask
     published: Rows
@@ -220,6 +221,7 @@ class Pipeline:
             turns.items[turns.learned],
             turns.weights[turns.learned],
             turns.kinds[turns.learned],
+            turns.selves[turns.learned],
             notes[:-1][turns.learned],
             self._meet(turns.users[turns.learned]),
             published[turns.learned],
@@ -243,9 +245,11 @@ class Pipeline:
         share = pending.training_share
         for part in micro_batches(len(pending.items), self._micro_batch, self.recommender.events_learned, share):
             before = pending.before.part(part.start, part.stop)
-            events = Events(before, pending.items[part], pending.weights[part], share, pending.kinds[part])
+            selves = pending.selves[part]
+            events = Events(before, pending.items[part], pending.weights[part], share, pending.kinds[part], selves)
             run = Run(pending.before, part.start, share)
-            tested = self.recommender.test(events, replace(self._queries(before, pending.turns[part]), run=run))
+            queries = replace(self._queries(before, selves, pending.turns[part]), run=run)
+            tested = self.recommender.test(events, queries)
             met.append(self.recommender.met(events.items))
             self.recommender.learn(tested)
             ranks.append(tested.ranks)
@@ -376,7 +380,8 @@ class Pipeline:
         Who asks is there; others come again after a while.
         """
         met_ms = windows.now_ms + np.where(turns.items == NOBODY, 0, usual_gaps_ms(windows))
-        queries = self._queries(replace(windows, now_ms=met_ms), notes, turns.accepted)
+        queries = self._queries(replace(windows, now_ms=met_ms), turns.selves, notes, turns.accepted)
+        queries = replace(queries, ahead=turns.items != NOBODY)
         lists = self.recommender.recommend(queries, max(length(one.event, self._k) for one in turns.accepted))
         self._published.publish(turns.users, lists.rows, windows.now_ms)
         return self._sender.messages(
@@ -389,19 +394,19 @@ class Pipeline:
             watermark_ms=self.watermark_ms,
         )
 
-    def _queries(self, windows: WindowView, notes: Times, accepted: Sequence[Accepted] = ()) -> Queries:
+    def _queries(self, windows: WindowView, selves: Rows, notes: Times, accepted: Sequence[Accepted] = ()) -> Queries:
         """Windows with what must not be offered: consumed for good, not available, or left out by a request."""
         starts, excluded = with_more(*self._consumed.of(windows.users, notes), self.assortment.newly_barred())
         wishes = {b: one.event.exclude for b, one in enumerate(accepted) if isinstance(one.event, Request)}
         if not any(wishes.values()):
-            return Queries(windows, starts, excluded, barred=self.assortment.barred)
+            return Queries(windows, starts, excluded, barred=self.assortment.barred, selves=selves)
         rows = [excluded[starts[b] : starts[b + 1]].tolist() for b in range(len(windows))]
         for b, ids in wishes.items():
             found = (self.admission.items.find(id_) for id_ in ids)
             rows[b] += [row for row in found if row >= 0]
         starts = np.concatenate([[0], np.cumsum([len(of_one) for of_one in rows])]).astype(np.int64)
         excluded = np.array([row for of_one in rows for row in of_one], np.int32)
-        return Queries(windows, starts, excluded, barred=self.assortment.barred)
+        return Queries(windows, starts, excluded, barred=self.assortment.barred, selves=selves)
 
     def _forget_users(self, dead: Mask) -> None:
         self._met[dead_rows(dead, len(self._met))] = False
@@ -418,6 +423,7 @@ def _select(turns: Turns, places: Rows) -> Turns:
         [turns.accepted[place] for place in places],
         turns.users[places],
         turns.items[places],
+        turns.selves[places],
         turns.times_ms[places],
         turns.weights[places],
         turns.learned[places],

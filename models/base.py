@@ -61,7 +61,9 @@ class Queries:
 
     `excluded` holds the item rows (0 or more, repeated or not) of query b at ``[starts[b], starts[b + 1])``. `run` says
     what is read afterwards, where that is known. Items whose rows are marked in `barred` are no candidates at all; an
-    expert need not know, its proposals of them are dropped.
+    expert need not know, its proposals of them are dropped. `selves` are the rows of the items that have the users'
+    ids, -1 where there is none; None where nobody says. `ahead` marks those that are made before the moment of their
+    window has come, so that what others do until then is not known; None where none is.
     """
 
     windows: WindowView
@@ -69,6 +71,8 @@ class Queries:
     excluded: Rows
     run: Run | None = None
     barred: Mask | None = None
+    selves: Rows | None = None  # (B,)
+    ahead: Mask | None = None  # (B,)
 
     def __len__(self) -> int:
         return len(self.windows.users)
@@ -81,7 +85,7 @@ class Events:
     `before.now_ms` is each event's time; `before` holds the window just before it. `training_share` is the part of the
     events, in [0, 1], that the network and the factorisation train on: a journaled decision, the first thing to be shed
     under load. `kinds` is what was done, as in windows, for whoever enters the events into windows of his own; None
-    where nobody says.
+    where nobody says. `selves` are the items that have the users' ids, as in `Queries`.
     """
 
     before: WindowView
@@ -89,6 +93,7 @@ class Events:
     weights: Floats  # (B,)
     training_share: float = 1.0
     kinds: Kinds | None = None  # (B,)
+    selves: Rows | None = None  # (B,)
 
     def __len__(self) -> int:
         return len(self.items)

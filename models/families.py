@@ -21,6 +21,7 @@ from models.experts.paths import Paths
 from models.experts.popularity import Popularity
 from models.experts.recurrence import Recurrence
 from models.experts.repeats import Repeats
+from models.experts.replies import Replies
 from models.experts.sessions import SimilarSessions
 from models.experts.walks import Walks
 from models.network.checkpoint import Checkpoint
@@ -44,6 +45,7 @@ _TOLD_BY = "transitions", "covisitation", "page_burst"
 _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
     "recurrence": lambda _: Recurrence(),
+    "replies": lambda _: Replies(),
     "popularity": lambda _: Popularity(),
     "ages": lambda _: Ages(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),

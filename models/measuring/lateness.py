@@ -49,12 +49,13 @@ class _Lesson:
     starts: npt.NDArray[np.int64]
     excluded: Rows
     barred: Mask | None
+    selves: Rows | None
 
 
 class DeferredRecommender(Recommender):
     """Learns when it is told to: then all that was tested since, the same micro-batches in the same order.
 
-    What waits takes 29 bytes an event, and 4 for each item that could not be offered. The windows before the events are
+    What waits takes 33 bytes an event, and 4 for each item that could not be offered. The windows before the events are
     made anew when they are learned, from windows that lag behind: as many bytes as those of the pipeline. Before rows
     are given to others, what waits is learned, as it would mean something else afterwards.
 
@@ -84,6 +85,7 @@ class DeferredRecommender(Recommender):
             queries.starts,
             queries.excluded.copy(),  # a view of something larger
             queries.barred,
+            queries.selves,
         )
         self._lessons.append(lesson)
 
@@ -91,8 +93,9 @@ class DeferredRecommender(Recommender):
         """Learn what waits. It is tested again first: mixture and ranker learn from scores by the models of now."""
         for lesson in self._lessons:
             before, _ = self._windows.extend(lesson.users, lesson.items, lesson.times_ms, lesson.kinds)
-            events = Events(before, lesson.items, lesson.weights, lesson.training_share)
-            super().learn(self.test(events, Queries(before, lesson.starts, lesson.excluded, barred=lesson.barred)))
+            events = Events(before, lesson.items, lesson.weights, lesson.training_share, lesson.kinds, lesson.selves)
+            queries = Queries(before, lesson.starts, lesson.excluded, barred=lesson.barred, selves=lesson.selves)
+            super().learn(self.test(events, queries))
         self._lessons.clear()
 
     def forget_items(self, dead: Mask) -> None:

@@ -98,3 +98,10 @@ def test_restored_vocabularies_give_the_same_rows() -> None:
     turns = other.admit([accepted("u3", "b"), accepted("u4", "a")])
     assert forgotten == [("users", [True, False])]
     assert (turns.users.tolist(), turns.items.tolist()) == ([0, 2], [1, 0])
+
+
+def test_who_is_an_item_too_is_known_from_the_turn_that_made_him_one() -> None:
+    door, _ = admission()
+    turns = door.admit([accepted("ann", "bob"), accepted("bob", "ann"), accepted("ann", "bob"), accepted("eve", "eve")])
+    assert turns.selves.tolist() == [-1, 0, 1, 2]
+    assert turns.items.tolist() == [0, 1, 0, 2]

@@ -438,3 +438,27 @@ def test_learning_comes_once_after_recommending() -> None:
     pipeline.recommend(interactions(pipeline, ["u1 a"]), DECISIONS)
     with pytest.raises(RuntimeError, match="whole only after learn"):
         pipeline.state()
+
+
+def conversations(rounds: int) -> list[str]:
+    """Four pairs of people; who was turned to turns back."""
+    return [f"{'ab'[turn % 2]}{pair} {'ba'[turn % 2]}{pair}" for turn in range(rounds) for pair in range(4)]
+
+
+def test_who_came_to_a_user_is_offered_to_him() -> None:
+    pipeline = Pipeline(settings())
+    talk = conversations(20)
+    run(pipeline, interactions(pipeline, talk))
+    news = ["b3 a0", "a1 b0"]  # each in a conversation with somebody else until now
+    run(pipeline, interactions(pipeline, news, first=len(talk)))
+
+    def asked(user: str, place: int) -> list[tuple[str, set[str]]]:
+        body = {"type": "request", "user_id": user, "request_id": user, "event_time": NOON + place * MINUTE}
+        (answer,) = lists(run(pipeline, [message(pipeline, place, body)]))
+        return [(item.item_id, {reason.expert for reason in item.reasons}) for item in answer.items]
+
+    for user, sender in (("a0", "b3"), ("b0", "a1")):
+        reasons = dict(asked(user, len(talk) + len(news)))
+        assert reasons.get(sender, set()) & {"replies", "unanswered"}, user
+    others = dict(asked("a2", len(talk) + len(news) + 1))
+    assert not others.get("b3", set()) & {"replies", "unanswered"}

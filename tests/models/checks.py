@@ -45,7 +45,11 @@ class Stream:
 
 
 def stream(events: int = 240, seed: int = 0, batch: int = 24, items: int = ITEMS) -> Stream:
-    """Users who often take the next item in a circle, in sessions; many events share a second."""
+    """Users who often take the next item in a circle, in sessions; many events share a second.
+
+    The last
+    items are the users themselves.
+    """
     random = np.random.default_rng(seed)
     windows = UserWindows(WINDOW, 90 * DAY_MS)
     users = random.integers(0, USERS, events).astype(np.int32)
@@ -61,15 +65,24 @@ def stream(events: int = 240, seed: int = 0, batch: int = 24, items: int = ITEMS
     for start in range(0, events, batch):
         part = slice(start, start + batch)
         before, _ = windows.extend(users[part], taken[part], times_ms[part], kinds[part])
-        batches.append(Events(before, taken[part], np.ones(len(before), np.float32), kinds=kinds[part]))
+        weights = np.ones(len(before), np.float32)
+        batches.append(Events(before, taken[part], weights, kinds=kinds[part], selves=selves_of(users[part])))
     return Stream(batches, windows, int(times_ms[-1]))
+
+
+def selves_of(users: Rows) -> Rows:
+    """Items that the users are."""
+    selves: Rows = np.where(users < 0, -1, users + ITEMS - USERS).astype(np.int32)
+    return selves
 
 
 def queries_of(windows: WindowView, excluded: list[list[int]] | None = None) -> Queries:
     """Queries for these windows, and the items that each must not be offered."""
     lists = excluded or [[] for _ in range(len(windows))]
     starts = np.cumsum([0, *(len(rows) for rows in lists)]).astype(np.int64)
-    return Queries(windows, starts, np.array([row for rows in lists for row in rows], np.int32))
+    return Queries(
+        windows, starts, np.array([row for rows in lists for row in rows], np.int32), selves=selves_of(windows.users)
+    )
 
 
 def take(
