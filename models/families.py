@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from models.base import Expert
 from models.experts import bursts, covisitation, transitions
 from models.experts.ages import Ages
+from models.experts.circle import Circle
 from models.experts.content import Content
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.dynamics import Dynamics
@@ -46,6 +47,7 @@ _EXPERTS: dict[str, Callable[[int], Expert]] = {  # from a seed
     "repeats": lambda _: Repeats(),
     "recurrence": lambda _: Recurrence(),
     "replies": lambda _: Replies(),
+    "circle": lambda _: Circle(),
     "popularity": lambda _: Popularity(),
     "ages": lambda _: Ages(),
     "factorization": lambda seed: FactorizationExpert(seed=seed),

@@ -21,6 +21,7 @@ OF_TIME = {
     "repeats": "habits: how long ago, at which hour and day the user had an item, and how soon others come back to it",
     "recurrence": "order: how many other items the user met since, and how many before the last ones",
     "replies": "recency: how long ago others came to the user, and whether he has turned to them since",
+    "circle": "recency: how long ago the user met others, and how long ago these met whom they met",
     "paths": "recency: the newest moments of those who came the same way",
     "sessions": "recency: what others did who were where the user is now, the newest of them",
     "popularity": "trends: popularity with five half-lives, and after a pause as long as the user's",

@@ -2,6 +2,6 @@
 
 Read in this order: `evidence` and `dense` (how experts answer; `shortlist`), `neighbours` over `blocks` and
 `cooccurrence` and what reads them (`transitions`, `covisitation`, `bursts`, `walks`; `lift` and `precedence` over
-`pairs`), `repeats`, `recurrence` and `replies`, `sessions` over `occurrences` and `paths` over the same, `popularity`,
-`factorization` (`portion`). The network has a package of its own.
+`pairs`), `repeats` and `recurrence`, `replies` and `circle` over `ties`, `sessions` over `occurrences` and `paths` over
+the same, `popularity`, `factorization` (`portion`). The network has a package of its own.
 """

@@ -94,9 +94,9 @@ def speaks(expert: Expert) -> bool:
 
 
 def test_it_speaks_once_items_are_seen_to_be_users() -> None:
-    """From the second turn of a pair on, each finds the other: 11 events until then, and 20 more."""
-    assert not speaks(taught(Replies(), pairs_of_talkers(11 + 19)))
-    assert speaks(taught(Replies(), pairs_of_talkers(11 + 20)))
+    """After a hundred events each item is found among the user's senders, and not among those of another: 20 more."""
+    assert not speaks(taught(Replies(), pairs_of_talkers(100 + 19)))
+    assert speaks(taught(Replies(), pairs_of_talkers(100 + 20)))
 
 
 def test_it_is_silent_where_users_and_items_only_share_numbers() -> None:
@@ -112,7 +112,7 @@ def test_nothing_is_kept_where_no_user_is_an_item() -> None:
     for events in each([(0, 1, 0), (1, 0, 1)]):
         expert.learn(events)
         expert.learn(replace(events, selves=np.full(1, -1, np.int32)))
-    assert all(len(expert.state()[name]) == 0 for name in ("senders", "came_ms", "selves"))
+    assert all(len(expert.state()[name]) == 0 for name in ("others", "met_ms", "selves"))
 
 
 def test_who_is_forgotten_leaves_the_senders_of_others() -> None:

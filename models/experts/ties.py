@@ -1,0 +1,159 @@
+"""Who met whom lately, where items are users too: what the experts of people share.
+
+On a social site the item of an event may be a person, and that person a user of the same id. Each of them keeps the
+newest 16 distinct others and when each was met last.
+
+Equal ids may also mean two beings, as many shops number their users and their items from one. So an expert of people
+tests at every event whether it would have found the item through the ties of its user, and whether it would have found
+it through those of the user of 100 events before, who is another. Where ids mean two beings, both are found equally
+often, whatever is popular and whoever is busy; the expert is silent until the first was found far oftener.
+"""
+
+import numpy as np
+
+from models.base import Events, Mask, Queries, Rows
+from models.tables import dead_rows, grown, padded
+from stream.kernels import kernel
+from stream.snapshots import State
+
+OTHERS = 16
+_EVENTS_APART = 100
+
+
+class Ties:
+    """The newest others of each being, and the proof that users and items of one id are one being.
+
+    Parameters
+    ----------
+    times_as_often, more
+        The proof: found through the user's own ties at least `times_as_often` as often as through another's, and
+        `more` times beside.
+
+    Attributes
+    ----------
+    others, met_ms
+        (items, 16) item rows plus one, newest first, so that 0 is nobody and a row that is never written to takes no
+        memory; and when they were met.
+    earlier, turn
+        Item rows plus one of the users of the last 100 events, and the place of the oldest.
+    found
+        How often an item was found: through the ties of its user, and through those of another.
+    """
+
+    def __init__(self, times_as_often: float, more: int) -> None:
+        self._times_as_often, self._more = times_as_often, more
+        self.others = np.zeros((0, OTHERS), np.int32)
+        self.met_ms = np.zeros((0, OTHERS), np.int64)
+        self.earlier = np.zeros(_EVENTS_APART, np.int32)
+        self.turn = np.zeros(1, np.int32)
+        self.found = np.zeros(2, np.int64)
+        self._selves = np.zeros(0, np.int32)  # by user row: the item of the same id, plus one
+
+    def selves(self, queries: Queries) -> Rows:
+        """Items that the users are, -1 where there is none or nothing is proven yet."""
+        found, by_chance = self.found.tolist()
+        if queries.selves is None or found < self._times_as_often * by_chance + self._more:
+            return np.full(len(queries), -1, np.int32)
+        return queries.selves
+
+    def meet(self, events: Events) -> Rows:
+        """Make room for what these events tell; returns the items that their users are, -1 where there is none."""
+        selves = np.full(len(events), -1, np.int32) if events.selves is None else events.selves
+        some = selves >= 0
+        rows = int(max(events.items[some].max(initial=-1), selves.max(initial=-1))) + 1
+        self.others, self.met_ms = grown(self.others, rows), grown(self.met_ms, rows)
+        self._selves = grown(self._selves, int(events.before.users[some].max(initial=-1)) + 1)
+        self._selves[events.before.users[some]] = selves[some] + 1
+        return selves
+
+    def forget_items(self, dead: Mask) -> None:
+        """Take these item rows out, as beings and as others of those who stay."""
+        self._forget(np.concatenate([[False], padded(dead, self._most())]))
+
+    def forget_users(self, dead: Mask) -> None:
+        """Take the items that these users are out; as items they begin anew."""
+        selves = self._selves[dead_rows(dead, len(self._selves))]
+        gone = np.zeros(self._most() + 1, np.bool_)
+        gone[selves[selves > 0]] = True
+        self._forget(gone)
+
+    def state(self) -> State:
+        """See Expert."""
+        items = int(max(np.flatnonzero(self.others[:, 0]).max(initial=-1) + 1, self.others.max(initial=0)))
+        users = int(np.flatnonzero(self._selves).max(initial=-1)) + 1
+        return {
+            "others": self.others[:items].copy(),
+            "met_ms": self.met_ms[:items].copy(),
+            "earlier": self.earlier.copy(),
+            "turn": self.turn.copy(),
+            "found": self.found.copy(),
+            "selves": self._selves[:users].copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self.others, self.met_ms = state["others"].astype(np.int32), state["met_ms"].astype(np.int64)
+        self.earlier, self.turn = state["earlier"].astype(np.int32), state["turn"].astype(np.int32)
+        self.found, self._selves = state["found"].astype(np.int64), state["selves"].astype(np.int32)
+
+    def _most(self) -> int:
+        """Largest number that an item goes by in these tables."""
+        tables = self.others, self._selves, self.earlier
+        return max(len(self.others), *(int(table.max(initial=0)) for table in tables))
+
+    def _forget(self, gone: Mask) -> None:
+        rows = np.flatnonzero(gone[1 : len(self.others) + 1])
+        self.others[rows] = self.met_ms[rows] = 0
+        self._selves[gone[self._selves]] = 0
+        self.earlier[gone[self.earlier]] = 0
+        _take_out(gone, self.others, self.met_ms)
+
+
+@kernel
+def somebody_else(me, earlier, turn):
+    """Whoever was the user 100 events before, -1 where that is nobody or `me`, whose place `me` takes."""
+    other = earlier[turn[0]] - 1
+    earlier[turn[0]] = me + 1
+    turn[0] = (turn[0] + 1) % len(earlier)
+    return other if other != me else -1
+
+
+@kernel
+def is_among(others, me, item):
+    """Whether the table has `item` among the others of `me`."""
+    if not 0 <= me < len(others):
+        return False
+    place = _place(others[me], item + 1)
+    return place < others.shape[1] and others[me, place] == item + 1
+
+
+@kernel
+def tie(others, met_ms, me, other, now_ms):
+    """Make `other` the newest of those whom `me` met; the oldest of 16 falls out."""
+    for j in range(min(_place(others[me], other + 1), others.shape[1] - 1), 0, -1):
+        others[me, j], met_ms[me, j] = others[me, j - 1], met_ms[me, j - 1]
+    others[me, 0], met_ms[me, 0] = other + 1, now_ms
+
+
+@kernel
+def _place(others, other):
+    """Place of one among others, or how many these are."""
+    place = 0
+    while place < len(others) and others[place] != 0 and others[place] != other:
+        place += 1
+    return place
+
+
+@kernel
+def _take_out(gone, others, met_ms):
+    """Take those that are marked out of everybody's others, where these are numbered from 1."""
+    for me in range(len(others)):
+        kept = 0
+        for j in range(others.shape[1]):
+            other = others[me, j]
+            if other == 0:
+                break
+            if not gone[other]:
+                others[me, kept], met_ms[me, kept] = other, met_ms[me, j]
+                kept += 1
+        others[me, kept:], met_ms[me, kept:] = 0, 0
