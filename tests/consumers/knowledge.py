@@ -42,6 +42,8 @@ def known(pipeline: Pipeline) -> Facts:
         "user factors": _factors(pick("factorization.users", experts), users),
         "item factors": _factors(pick("factorization.items", experts), items),
     }
+    for name in ("replies", "circle"):
+        facts[name] = _ties(pick(name, experts), users, items)
     if "sequence.counters" in experts:
         facts["vectors"] = by_id(experts["sequence.items.updates"], items)
         facts["replay"] = list(_replay(pick("sequence.replay", experts), users, items))
@@ -110,6 +112,20 @@ def _moments(state: State, users: Ids, items: Ids) -> Iterator[object]:
     for user, before, after, *links in zip(*columns, strict=True):
         around = [[items[item] for item in side if item >= 0] for side in (before, after)]
         yield (users[user] if user >= 0 else None, around, links)
+
+
+def _ties(state: State, users: Ids, items: Ids) -> Facts:
+    """Others of each with the times, newest first, who each user is, and the users of the last events."""
+    named = {0: None, **{row + 1: item for row, item in items.items()}}
+    others: Facts = {}
+    for row, (of_one, met_ms) in enumerate(zip(state["others"].tolist(), state["met_ms"].tolist(), strict=True)):
+        met = [(named[other], at) for other, at in zip(of_one, met_ms, strict=True) if other > 0]
+        if met:
+            others[items[row]] = met
+    selves = {users[row]: named[self] for row, self in enumerate(state["selves"].tolist()) if self > 0}
+    assert all(user == self for user, self in selves.items())
+    earlier = [named[self] for self in state["earlier"].tolist()]
+    return {"others": others, "selves": selves, "earlier": earlier, "found": state["found"].tolist()}
 
 
 def _factors(state: State, ids: Ids) -> Facts:
