@@ -447,7 +447,7 @@ def conversations(rounds: int) -> list[str]:
 
 def test_who_came_to_a_user_is_offered_to_him() -> None:
     pipeline = Pipeline(settings())
-    talk = conversations(20)
+    talk = conversations(40)
     run(pipeline, interactions(pipeline, talk))
     news = ["b3 a0", "a1 b0"]  # each in a conversation with somebody else until now
     run(pipeline, interactions(pipeline, news, first=len(talk)))
