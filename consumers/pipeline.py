@@ -381,7 +381,7 @@ class Pipeline:
         """
         met_ms = windows.now_ms + np.where(turns.items == NOBODY, 0, usual_gaps_ms(windows))
         queries = self._queries(replace(windows, now_ms=met_ms), turns.selves, notes, turns.accepted)
-        queries = replace(queries, ahead=turns.items != NOBODY)
+        queries = replace(queries, ahead=turns.learned)
         lists = self.recommender.recommend(queries, max(length(one.event, self._k) for one in turns.accepted))
         self._published.publish(turns.users, lists.rows, windows.now_ms)
         return self._sender.messages(

@@ -42,7 +42,7 @@ from stream.log import TopicPartition
 State = dict[str, npt.NDArray[np.generic]]
 """A component's whole state as named arrays; names are paths with dots."""
 
-FORMAT = 10
+FORMAT = 11
 """Raised with every change that an older springtide would misread."""
 
 KEPT = 3  # the newest may be damaged, the one before too: the third is for that day

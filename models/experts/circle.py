@@ -12,7 +12,7 @@ times more.
 That who has a common acquaintance is likely to meet is triadic closure: Rapoport 1953, "Spread of information through
 a population with socio-structural bias"; and the common neighbours of link prediction, Liben-Nowell & Kleinberg 2007.
 
-O(16^2) an event and a query; 192 bytes for each being, and 4 a user.
+O(16^2) an event and a query; 193 bytes for each being, and 4 a user.
 """
 
 import numpy as np
@@ -68,7 +68,7 @@ class Circle(Expert):
         self._ties.forget_items(dead)
 
     def forget_users(self, dead: Mask) -> None:
-        """Take them out of everybody's circle; whom they met is forgotten too."""
+        """Take them out of everybody's circle, and forget whom they met; see `Ties`."""
         self._ties.forget_users(dead)
 
     def state(self) -> State:

@@ -7,14 +7,14 @@ came d minutes ago scores
 - unanswered: the same where the user has not turned to him since, else 0.
 
 A list that is made ahead is for when the user comes again. It takes it that until then whoever the user has just turned
-to has come, which scores 1: without that, what is learned from moments when it is known who came would say that he
-did not.
+to, if that is a user, has come, which scores 1: without that, what is learned from moments when it is known who came
+would say that he did not.
 
 It is silent unless the items of events were found among their users' senders four times as often as among those of
 others, and twenty times more. That ties come back is the oldest regularity of social networks: Wasserman & Faust 1994,
 "Social network analysis", chapter 13.
 
-O(16) an event, O(16 (16 + L)) a query; 192 bytes for each item that a user came to who is an item too, and 4 a user.
+O(16) an event, O(16 (16 + L)) a query; 193 bytes for each item that a user came to who is an item too, and 4 a user.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ class Replies(Expert):
         windows = queries.windows
         ahead = np.zeros(len(queries), np.bool_) if queries.ahead is None else queries.ahead
         starts, rows, scores = _replies(
-            self._senders.selves(queries), ahead, self._senders.others, self._senders.met_ms,
+            self._senders.selves(queries), ahead, self._senders.users, self._senders.others, self._senders.met_ms,
             windows.items, windows.times_ms, windows.lengths, windows.now_ms, queries.starts, queries.excluded,
         )  # fmt: skip
         return Evidence(self.columns, (_PRIOR, _PRIOR), starts, rows, scores, newest_place(windows))
@@ -67,7 +67,7 @@ class Replies(Expert):
         self._senders.forget_items(dead)
 
     def forget_users(self, dead: Mask) -> None:
-        """Take them out of everybody's senders; who came to them is forgotten too."""
+        """Take them out of everybody's senders, and forget who came to them; see `Ties`."""
         self._senders.forget_users(dead)
 
     def state(self) -> State:
@@ -94,7 +94,7 @@ def _receive(selves, items, now_ms, senders, came_ms, earlier, turn, found):
 
 
 @kernel
-def _replies(selves, ahead, senders, came_ms, items, times_ms, lengths, now_ms, starts, excluded):
+def _replies(selves, ahead, users, senders, came_ms, items, times_ms, lengths, now_ms, starts, excluded):
     most = len(selves) * (senders.shape[1] + 1)
     rows = np.empty(most, np.int32)
     scores = np.zeros((most, 2), np.float32)
@@ -104,6 +104,8 @@ def _replies(selves, ahead, senders, came_ms, items, times_ms, lengths, now_ms, 
         me = selves[b]
         barred = excluded[starts[b] : starts[b + 1]]
         expected = items[b, 0] if me >= 0 and ahead[b] and lengths[b] > 0 else -1
+        if not (0 <= expected < len(users) and users[expected] and expected != me):
+            expected = -1
         if expected >= 0 and not (barred == expected).any():
             rows[count] = expected
             scores[count] = 1

@@ -1,12 +1,13 @@
 """Who met whom lately, where items are users too: what the experts of people share.
 
 On a social site the item of an event may be a person, and that person a user of the same id. Each of them keeps the
-newest 16 distinct others and when each was met last.
+16 distinct others it met last and when that was.
 
 Equal ids may also mean two beings, as many shops number their users and their items from one. So an expert of people
-tests at every event whether it would have found the item through the ties of its user, and whether it would have found
-it through those of the user of 100 events before, who is another. Where ids mean two beings, both are found equally
-often, whatever is popular and whoever is busy; the expert is silent until the first was found far oftener.
+tests, at every event whose user is an item, whether it would have found the event's item through the ties of its user,
+and through those of the user of 100 such events before, if that is another. Where ids mean two beings, and the numbers
+of one kind tell nothing of the other's, both are found equally often, whatever is popular and whoever is busy; the
+expert is silent until the first was found far oftener.
 """
 
 import numpy as np
@@ -18,6 +19,7 @@ from stream.snapshots import State
 
 OTHERS = 16
 _EVENTS_APART = 100
+_ROWS = "others", "selves", "earlier"  # arrays of item rows plus one
 
 
 class Ties:
@@ -32,10 +34,12 @@ class Ties:
     Attributes
     ----------
     others, met_ms
-        (items, 16) item rows plus one, newest first, so that 0 is nobody and a row that is never written to takes no
-        memory; and when they were met.
+        (items, 16) item rows plus one, so that 0 is nobody and a row that is never written to takes no memory; the one
+        who was met by the newest event first; and when they were met.
+    users
+        (items) which of them are users too.
     earlier, turn
-        Item rows plus one of the users of the last 100 events, and the place of the oldest.
+        Item rows plus one of the users of the last 100 events whose user is an item, and the place of the oldest.
     found
         How often an item was found: through the ties of its user, and through those of another.
     """
@@ -44,6 +48,7 @@ class Ties:
         self._times_as_often, self._more = times_as_often, more
         self.others = np.zeros((0, OTHERS), np.int32)
         self.met_ms = np.zeros((0, OTHERS), np.int64)
+        self.users = np.zeros(0, np.bool_)
         self.earlier = np.zeros(_EVENTS_APART, np.int32)
         self.turn = np.zeros(1, np.int32)
         self.found = np.zeros(2, np.int64)
@@ -62,28 +67,31 @@ class Ties:
         some = selves >= 0
         rows = int(max(events.items[some].max(initial=-1), selves.max(initial=-1))) + 1
         self.others, self.met_ms = grown(self.others, rows), grown(self.met_ms, rows)
+        self.users = grown(self.users, rows)
+        self.users[selves[some]] = True
         self._selves = grown(self._selves, int(events.before.users[some].max(initial=-1)) + 1)
         self._selves[events.before.users[some]] = selves[some] + 1
         return selves
 
     def forget_items(self, dead: Mask) -> None:
         """Take these item rows out, as beings and as others of those who stay."""
-        self._forget(np.concatenate([[False], padded(dead, self._most())]))
+        self._forget(np.concatenate([[False], padded(dead, len(self.others))]))
 
     def forget_users(self, dead: Mask) -> None:
-        """Take the items that these users are out; as items they begin anew."""
+        """Take the items out that these users were when they last did something; as items they begin anew."""
         selves = self._selves[dead_rows(dead, len(self._selves))]
-        gone = np.zeros(self._most() + 1, np.bool_)
+        gone = np.zeros(len(self.others) + 1, np.bool_)
         gone[selves[selves > 0]] = True
         self._forget(gone)
 
     def state(self) -> State:
         """See Expert."""
-        items = int(max(np.flatnonzero(self.others[:, 0]).max(initial=-1) + 1, self.others.max(initial=0)))
+        beings = np.flatnonzero(self.others[:, 0]).astype(np.int32)
         users = int(np.flatnonzero(self._selves).max(initial=-1)) + 1
         return {
-            "others": self.others[:items].copy(),
-            "met_ms": self.met_ms[:items].copy(),
+            "beings": beings,
+            "others": self.others[beings],
+            "met_ms": self.met_ms[beings],
             "earlier": self.earlier.copy(),
             "turn": self.turn.copy(),
             "found": self.found.copy(),
@@ -92,18 +100,19 @@ class Ties:
 
     def restore(self, state: State) -> None:
         """See Expert."""
-        self.others, self.met_ms = state["others"].astype(np.int32), state["met_ms"].astype(np.int64)
         self.earlier, self.turn = state["earlier"].astype(np.int32), state["turn"].astype(np.int32)
         self.found, self._selves = state["found"].astype(np.int64), state["selves"].astype(np.int32)
-
-    def _most(self) -> int:
-        """Largest number that an item goes by in these tables."""
-        tables = self.others, self._selves, self.earlier
-        return max(len(self.others), *(int(table.max(initial=0)) for table in tables))
+        beings = state["beings"]
+        rows = max(int(beings.max(initial=-1)) + 1, *(int(state[name].max(initial=0)) for name in _ROWS))
+        self.others, self.met_ms = np.zeros((rows, OTHERS), np.int32), np.zeros((rows, OTHERS), np.int64)
+        self.others[beings], self.met_ms[beings] = state["others"], state["met_ms"]
+        self.users = np.zeros(rows, np.bool_)
+        self.users[self._selves[self._selves > 0] - 1] = True
 
     def _forget(self, gone: Mask) -> None:
-        rows = np.flatnonzero(gone[1 : len(self.others) + 1])
+        rows = np.flatnonzero(gone[1:])
         self.others[rows] = self.met_ms[rows] = 0
+        self.users[rows] = False
         self._selves[gone[self._selves]] = 0
         self.earlier[gone[self.earlier]] = 0
         _take_out(gone, self.others, self.met_ms)
@@ -129,10 +138,13 @@ def is_among(others, me, item):
 
 @kernel
 def tie(others, met_ms, me, other, now_ms):
-    """Make `other` the newest of those whom `me` met; the oldest of 16 falls out."""
-    for j in range(min(_place(others[me], other + 1), others.shape[1] - 1), 0, -1):
+    """Put `other` first of those whom `me` met; the last of 16 falls out. Late events make no tie older."""
+    place = _place(others[me], other + 1)
+    known = place < others.shape[1] and others[me, place] != 0
+    latest = max(met_ms[me, place], now_ms) if known else now_ms
+    for j in range(min(place, others.shape[1] - 1), 0, -1):
         others[me, j], met_ms[me, j] = others[me, j - 1], met_ms[me, j - 1]
-    others[me, 0], met_ms[me, 0] = other + 1, now_ms
+    others[me, 0], met_ms[me, 0] = other + 1, latest
 
 
 @kernel
@@ -156,4 +168,6 @@ def _take_out(gone, others, met_ms):
             if not gone[other]:
                 others[me, kept], met_ms[me, kept] = other, met_ms[me, j]
                 kept += 1
-        others[me, kept:], met_ms[me, kept:] = 0, 0
+        while kept < others.shape[1] and others[me, kept] != 0:  # nothing is written where nothing was
+            others[me, kept], met_ms[me, kept] = 0, 0
+            kept += 1

@@ -118,10 +118,9 @@ def _ties(state: State, users: Ids, items: Ids) -> Facts:
     """Others of each with the times, newest first, who each user is, and the users of the last events."""
     named = {0: None, **{row + 1: item for row, item in items.items()}}
     others: Facts = {}
-    for row, (of_one, met_ms) in enumerate(zip(state["others"].tolist(), state["met_ms"].tolist(), strict=True)):
-        met = [(named[other], at) for other, at in zip(of_one, met_ms, strict=True) if other > 0]
-        if met:
-            others[items[row]] = met
+    columns = (state[name].tolist() for name in ("beings", "others", "met_ms"))
+    for row, of_one, met_ms in zip(*columns, strict=True):
+        others[items[row]] = [(named[other], at) for other, at in zip(of_one, met_ms, strict=True) if other > 0]
     selves = {users[row]: named[self] for row, self in enumerate(state["selves"].tolist()) if self > 0}
     assert all(user == self for user, self in selves.items())
     earlier = [named[self] for self in state["earlier"].tolist()]

@@ -45,7 +45,9 @@ def test_what_was_written_by_row_is_blank_where_the_user_was(bench: WholeBench) 
     bench.walk(10)
     bench.produce(*({"user_id": SOMEBODY, "item_id": item} for item in "abcabdab"))
     bench.produce({"user_id": SOMEBODY, "item_id": "c", "event_type": "skip"})
-    row = bench.run().admission.users.find(SOMEBODY)
+    bench.produce({"user_id": "u0", "item_id": SOMEBODY}, {"user_id": SOMEBODY, "item_id": "d"})
+    admission = bench.run().admission
+    row, item = admission.users.find(SOMEBODY), admission.items.find(SOMEBODY)
     _, before = snapshots.load(snapshots.candidates(bench.settings.state.dir)[0], "springtide")
 
     bench.produce({"type": "erase", "user_id": SOMEBODY})
@@ -56,6 +58,13 @@ def test_what_was_written_by_row_is_blank_where_the_user_was(bench: WholeBench) 
     for name, blank in by_row.items():
         assert before[name][row] != blank, name
         assert len(after[name]) <= row or after[name][row] == blank, name
+    for expert in ("recommender.replies", "recommender.circle"):
+        assert before[f"{expert}.selves"][row] == item + 1
+        assert len(after[f"{expert}.selves"]) <= row or after[f"{expert}.selves"][row] == 0
+        for name in ("earlier", "others"):
+            assert item + 1 in before[f"{expert}.{name}"]
+            assert item + 1 not in after[f"{expert}.{name}"]
+        assert item not in after[f"{expert}.beings"]
     for name in ("recommender.sequence.replay.users", "recommender.factorization.users.rows"):
         assert row in before[name], name
         assert row not in after[name], name

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 
 from consumers.pipeline import Decisions, Outputs, Pipeline
+from models.base import Queries
 from models.experts.popularity import Popularity
 from models.measuring.lateness import DeferredRecommender
 from models.metrics import MISS
+from models.recommender import Lists
 from stream.events import Decoded
 from stream.recommendations import RECEIPT_HEADER, Receipt, rec_id
 from stream.snapshots import state_hash
@@ -445,20 +447,65 @@ def conversations(rounds: int) -> list[str]:
     return [f"{'ab'[turn % 2]}{pair} {'ba'[turn % 2]}{pair}" for turn in range(rounds) for pair in range(4)]
 
 
-def test_who_came_to_a_user_is_offered_to_him() -> None:
+def by_replies(outputs: Outputs) -> dict[str, set[str]]:
+    """Who is offered to whom because of replies."""
+    return {
+        answer.user_id: {
+            item.item_id
+            for item in answer.items
+            if {reason.expert for reason in item.reasons} & {"replies", "unanswered"}
+        }
+        for answer in lists(outputs)
+    }
+
+
+@pytest.mark.parametrize("wish", [[], ["a3"]])
+def test_who_came_to_a_user_is_offered_to_him(wish: list[str]) -> None:
     pipeline = Pipeline(settings())
     talk = conversations(40)
-    run(pipeline, interactions(pipeline, talk))
-    news = ["b3 a0", "a1 b0"]  # each in a conversation with somebody else until now
-    run(pipeline, interactions(pipeline, news, first=len(talk)))
+    run(pipeline, interactions(pipeline, [*talk, "b3 a0", "a1 b0"]))  # each talked with somebody else until now
+    now = len(talk) + 2
+    asked: list[dict[str, object]] = [
+        {"type": "request", "user_id": user, "request_id": user, "event_time": NOON + now * MINUTE, "exclude": wish}
+        for user in ("a2", "a0", "stranger", "a1", "b0")
+    ]
+    answers = by_replies(run(pipeline, [message(pipeline, now + n, body) for n, body in enumerate(asked)]))
+    assert "b3" in answers["a0"]
+    assert "a1" in answers["b0"]
+    assert not answers["stranger"]
+    assert not answers["a2"] & {"b3", "a1"}
+    assert "b0" not in answers["a1"], "he has not turned back"
 
-    def asked(user: str, place: int) -> list[tuple[str, set[str]]]:
-        body = {"type": "request", "user_id": user, "request_id": user, "event_time": NOON + place * MINUTE}
-        (answer,) = lists(run(pipeline, [message(pipeline, place, body)]))
-        return [(item.item_id, {reason.expert for reason in item.reasons}) for item in answer.items]
 
-    for user, sender in (("a0", "b3"), ("b0", "a1")):
-        reasons = dict(asked(user, len(talk) + len(news)))
-        assert reasons.get(sender, set()) & {"replies", "unanswered"}, user
-    others = dict(asked("a2", len(talk) + len(news) + 1))
-    assert not others.get("b3", set()) & {"replies", "unanswered"}
+@pytest.mark.parametrize("coalesce", [False, True])
+def test_a_list_is_asked_for_with_who_its_user_is_and_whether_he_is_away(
+    coalesce: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline(settings())
+    run(pipeline, interactions(pipeline, ["u1 u0", "u2 u1"]))
+    seen: list[Queries] = []
+    recommend = pipeline.recommender.recommend
+
+    def noted(queries: Queries, k: int) -> Lists:
+        seen.append(queries)
+        return recommend(queries, k)
+
+    monkeypatch.setattr(pipeline.recommender, "recommend", noted)
+    bodies: list[dict[str, object]] = [
+        {"user_id": "u3", "item_id": "u2"},
+        {"user_id": "u1", "item_id": "u2"},
+        {"user_id": "u0", "item_id": "u1", "event_type": "skip"},
+        {"type": "request", "user_id": "u2", "request_id": "r", "exclude": ["u1"]},
+        {"user_id": "u3", "item_id": "u1"},
+    ]
+    batch = [message(pipeline, 2 + n, body | {"event_time": NOON + (2 + n) * MINUTE}) for n, body in enumerate(bodies)]
+    run(pipeline, batch, msgspec.structs.replace(DECISIONS, coalesce=coalesce))
+
+    (queries,) = seen
+    users = [pipeline.admission.users.id_of(row) for row in queries.windows.users]
+    assert users == ["u3", "u1", "u0", "u2", "u3"][coalesce:]
+    assert queries.selves is not None
+    selves = [pipeline.admission.items.id_of(row) if row >= 0 else None for row in queries.selves]
+    assert selves == [None, "u1", "u0", "u2", None][coalesce:]
+    assert queries.ahead is not None
+    assert queries.ahead.tolist() == [True, True, False, False, True][coalesce:]

@@ -47,8 +47,7 @@ class Stream:
 def stream(events: int = 240, seed: int = 0, batch: int = 24, items: int = ITEMS) -> Stream:
     """Users who often take the next item in a circle, in sessions; many events share a second.
 
-    The last
-    items are the users themselves.
+    The last items are the users themselves.
     """
     random = np.random.default_rng(seed)
     windows = UserWindows(WINDOW, 90 * DAY_MS)

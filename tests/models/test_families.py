@@ -26,6 +26,10 @@ def test_content_is_there_where_something_is_told_of_items() -> None:
     assert set(names(told(None))) - set(names(experts(1, None))) == {"like_attributes", "like_vector"}
 
 
+def test_who_met_whom_is_known_without_being_asked_for() -> None:
+    assert {"replies", "unanswered", "circle"} <= set(names(experts(1, None)))
+
+
 def test_every_column_belongs_to_one_family() -> None:
     everything = experts(1, NetworkConfig(), vector_length=0, optional=OPTIONAL)
     owned = [name for family in (*FAMILIES, *OPTIONAL) for name in columns(family, everything)]

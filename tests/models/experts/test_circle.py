@@ -114,6 +114,15 @@ def found_in_rooms(met: Sequence[tuple[int, int, int]], events: int) -> tuple[in
     return found, by_chance
 
 
+def test_the_proof_is_of_the_ten_best() -> None:
+    """1 met 20 others, one a minute; then 0, who met 1, turns to the tenth or the eleventh newest of them."""
+    strangers = [(100, 101, 0)] * 100  # of whom each proof asks too, in vain
+    met = [(1, 10 + n, 60 * n) for n in range(14)] + [(0, 1, 900)]
+    for place, hits in ((10, 1), (11, 0)):
+        expert = taught(Circle(), [*met, *strangers, (0, 24 - place, 6_000)])
+        assert expert.state()["found"].tolist() == [hits, 0]
+
+
 def test_it_is_silent_where_users_and_items_only_share_numbers() -> None:
     random = np.random.default_rng(3)
     shop = [(int(user), int(item), n) for n, (user, item) in enumerate(random.integers(0, 12, (600, 2)))]
@@ -127,7 +136,7 @@ def test_nothing_is_kept_where_no_user_is_an_item() -> None:
     for events in each([(0, 1, 0), (1, 0, 1)]):
         expert.learn(events)
         expert.learn(replace(events, selves=np.full(1, -1, np.int32)))
-    assert all(len(expert.state()[name]) == 0 for name in ("others", "met_ms", "selves"))
+    assert all(len(expert.state()[name]) == 0 for name in ("beings", "others", "met_ms", "selves"))
 
 
 def test_who_is_forgotten_leaves_the_circles_of_others() -> None:

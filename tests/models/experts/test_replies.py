@@ -63,8 +63,8 @@ def test_who_was_turned_to_since_is_answered() -> None:
 
 
 def test_a_list_made_ahead_takes_it_that_the_last_one_comes() -> None:
-    """Ten minutes ahead: 2 has been turned to just now, and 1 came just before."""
-    expert = taught(sure(), [(1, 0, 0), (0, 2, 0)])
+    """Ten minutes ahead: 2, who does something too, has been turned to just now, and 1 came just before."""
+    expert = taught(sure(), [(2, 4, 0), (1, 0, 0), (0, 2, 0)])
     now = query([(2, 0)], now_s=10 * MINUTE_S)
     for column in ("replies", "unanswered"):
         found = features(expert, asked(now, ahead=True), column, 3)
@@ -72,6 +72,59 @@ def test_a_list_made_ahead_takes_it_that_the_last_one_comes() -> None:
         assert features(expert, asked(now), column, 3)[2] == 0
     barred = asked(query([(2, 0)], now_s=10 * MINUTE_S, excluded=[2]), ahead=True)
     assert features(expert, barred, "replies", 3)[2] == 0
+
+
+def test_whom_nobody_can_expect_is_not_expected() -> None:
+    """Himself, and what never did anything, do not come."""
+    expert = taught(sure(), [(1, 0, 0), (0, 2, 0)])
+    for newest in (0, 2, 4):
+        found = features(expert, asked(query([(newest, 0)], now_s=10 * MINUTE_S), ahead=True), "replies")
+        assert np.flatnonzero(found).tolist() == [1]
+    stranger = asked(query([(1, 0)], now_s=10), ahead=True)
+    nobody = replace(stranger, selves=np.full(1, -1, np.int32))
+    assert not features(expert, nobody, "replies").any()
+    assert features(expert, stranger, "replies").any()
+
+
+def test_who_is_expected_counts_once() -> None:
+    """1 has come, has been turned to since, and is taken to come again."""
+    expert = taught(sure(), [(1, 0, 0), (0, 1, 0)])
+    reading = expert.read(asked(query([(1, 0)], now_s=10 * MINUTE_S), ahead=True))
+    assert reading.propose()[0, 0, :2].tolist() == [1, -1]
+    expected = sparse([0, 1], prior=0.1)
+    assert log_features(reading, Replies.columns, "replies", 2)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_nobody_comes_to_himself_and_an_answer_in_the_same_moment_is_one() -> None:
+    expert = taught(sure(), [(0, 0, 0), (1, 0, 10), (0, 1, 10)])
+    now = asked(query([(1, 10), (0, 0)], now_s=10))
+    assert np.flatnonzero(features(expert, now, "replies")).tolist() == [1]
+    assert not features(expert, now, "unanswered").any()
+
+
+def test_an_event_that_comes_late_makes_no_tie_older() -> None:
+    came = [(1, 0, 600), (1, 0, 0)]
+    assert features(taught(sure(), came), asked(query([], now_s=1200)), "replies", 2) == pytest.approx(
+        sparse([0, 1 / 2], prior=0.1), abs=1e-4
+    )
+
+
+def test_rows_beyond_those_that_came_are_restored_too() -> None:
+    """9 only ever turned to himself: he is in the proof and nobody's sender."""
+    expert = taught(sure(), [(1, 0, 0), (9, 9, 1)])
+    second = sure()
+    second.restore(expert.state())
+    for one in (expert, second):
+        one.forget_items(np.arange(3) == 2)
+        one.forget_users(np.arange(10) == 9)
+        assert one.state()["earlier"].tolist()[:2] == [2, 0]
+    assert taught(second, [(9, 1, 2)]).state()["beings"].tolist() == [0, 1]
+
+
+def test_what_was_never_written_to_is_in_no_state() -> None:
+    state = taught(sure(), [(1, 100_000, 0)]).state()
+    assert state["others"].shape == (1, 16)
+    assert state["beings"].tolist() == [100_000]
 
 
 def test_sixteen_senders_are_kept() -> None:
@@ -112,7 +165,7 @@ def test_nothing_is_kept_where_no_user_is_an_item() -> None:
     for events in each([(0, 1, 0), (1, 0, 1)]):
         expert.learn(events)
         expert.learn(replace(events, selves=np.full(1, -1, np.int32)))
-    assert all(len(expert.state()[name]) == 0 for name in ("others", "met_ms", "selves"))
+    assert all(len(expert.state()[name]) == 0 for name in ("beings", "others", "met_ms", "selves"))
 
 
 def test_who_is_forgotten_leaves_the_senders_of_others() -> None:

@@ -6,6 +6,7 @@ from models.experts import transitions
 from models.experts.cooccurrence import Cooccurrence
 from models.experts.popularity import Popularity
 from models.experts.repeats import Repeats
+from models.experts.replies import Replies
 from models.measuring.lateness import DeferredRecommender, FrozenRecommender
 from models.recommender import Recommender
 from stream.snapshots import state_hash
@@ -14,7 +15,7 @@ from tests.models.checks import DAY_MS, ITEMS, USERS, WINDOW, Stream, queries_of
 
 
 def members() -> list[Expert]:
-    return [Cooccurrence(transitions.READOUTS, width=ITEMS), Repeats(), Popularity()]
+    return [Cooccurrence(transitions.READOUTS, width=ITEMS), Repeats(), Popularity(), Replies(0, 0)]
 
 
 def deferred() -> DeferredRecommender:
