@@ -17,18 +17,18 @@ O(16^2) an event and a query; 193 bytes for each being, and 4 a user.
 
 import numpy as np
 
-from models.base import Column, Events, Expert, Mask, Queries, Reading, Rows
+from models.base import Column, Events, Queries, Reading, Rows
 from models.experts.evidence import Evidence
-from models.experts.ties import Ties, somebody_else, tie
+from models.experts.repeats import newest_place
+from models.experts.ties import OfPeople, somebody_else, tie
 from stream.kernels import kernel
-from stream.snapshots import State
 
 _HALF_MS = 60_000.0
 _PRIOR = 0.1
 _BEST = 10
 
 
-class Circle(Expert):
+class Circle(OfPeople):
     """One column over the others of the user's others.
 
     Parameters
@@ -41,7 +41,7 @@ class Circle(Expert):
     columns = (Column("circle", 20),)
 
     def __init__(self, times_as_often: float = 1.2, more: int = 30) -> None:
-        self._ties = Ties(times_as_often, more)
+        super().__init__(times_as_often, more)
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
@@ -53,8 +53,7 @@ class Circle(Expert):
 
         def because(queries: Rows, columns: Rows, items: Rows) -> Rows:
             """Where the window has whoever leads to an item with the largest term."""
-            positions: Rows = _positions(queries, items, starts, rows, through, windows.items)
-            return positions
+            return newest_place(windows)(queries, columns, _leaders(queries, items, starts, rows, through))
 
         return Evidence(self.columns, (_PRIOR,), starts, rows, scores, because)
 
@@ -62,22 +61,6 @@ class Circle(Expert):
         """See Expert."""
         selves, ties = self._ties.meet(events), self._ties
         _meet(selves, events.items, events.before.now_ms, ties.others, ties.met_ms, ties.earlier, ties.turn, ties.found)
-
-    def forget_items(self, dead: Mask) -> None:
-        """See Expert."""
-        self._ties.forget_items(dead)
-
-    def forget_users(self, dead: Mask) -> None:
-        """Take them out of everybody's circle, and forget whom they met; see `Ties`."""
-        self._ties.forget_users(dead)
-
-    def state(self) -> State:
-        """See Expert."""
-        return self._ties.state()
-
-    def restore(self, state: State) -> None:
-        """See Expert."""
-        self._ties.restore(state)
 
 
 @kernel
@@ -159,14 +142,11 @@ def _circles(selves, others, met_ms, now_ms, starts, excluded):
 
 
 @kernel
-def _positions(queries, items, starts, rows, through, windows):
-    positions = np.full((len(items), 2), -1, np.int32)
+def _leaders(queries, items, starts, rows, through):
+    """Who leads to each item in the circle of its query, -2 where it is in none: -1 stands in windows, for no item."""
+    leaders = np.full(len(items), -2, np.int32)
     for n in range(len(items)):
-        b = queries[n]
-        for k in range(starts[b], starts[b + 1]):
+        for k in range(starts[queries[n]], starts[queries[n] + 1]):
             if rows[k] == items[n]:
-                for j in range(windows.shape[1]):
-                    if windows[b, j] == through[k]:
-                        positions[n, 0] = j
-                        break
-    return positions
+                leaders[n] = through[k]
+    return leaders

@@ -19,18 +19,17 @@ O(16) an event, O(16 (16 + L)) a query; 193 bytes for each item that a user came
 
 import numpy as np
 
-from models.base import Column, Events, Expert, Mask, Queries, Reading
+from models.base import Column, Events, Queries, Reading
 from models.experts.evidence import Evidence
 from models.experts.repeats import newest_place
-from models.experts.ties import OTHERS, Ties, is_among, somebody_else, tie
+from models.experts.ties import OTHERS, OfPeople, is_among, somebody_else, tie
 from stream.kernels import kernel
-from stream.snapshots import State
 
 _HALF_MS = 600_000.0
 _PRIOR = 0.1
 
 
-class Replies(Expert):
+class Replies(OfPeople):
     """Two columns over the senders of each item.
 
     Parameters
@@ -43,40 +42,24 @@ class Replies(Expert):
     columns = (Column("replies", OTHERS), Column("unanswered", OTHERS))
 
     def __init__(self, times_as_often: float = 4, more: int = 20) -> None:
-        self._senders = Ties(times_as_often, more)
+        super().__init__(times_as_often, more)
 
     def read(self, queries: Queries) -> Reading:
         """See Expert."""
         windows = queries.windows
         ahead = np.zeros(len(queries), np.bool_) if queries.ahead is None else queries.ahead
         starts, rows, scores = _replies(
-            self._senders.selves(queries), ahead, self._senders.users, self._senders.others, self._senders.met_ms,
+            self._ties.selves(queries), ahead, self._ties.users, self._ties.others, self._ties.met_ms,
             windows.items, windows.times_ms, windows.lengths, windows.now_ms, queries.starts, queries.excluded,
         )  # fmt: skip
         return Evidence(self.columns, (_PRIOR, _PRIOR), starts, rows, scores, newest_place(windows))
 
     def learn(self, events: Events) -> None:
         """See Expert."""
-        selves, ties = self._senders.meet(events), self._senders
+        selves, ties = self._ties.meet(events), self._ties
         _receive(
             selves, events.items, events.before.now_ms, ties.others, ties.met_ms, ties.earlier, ties.turn, ties.found
         )
-
-    def forget_items(self, dead: Mask) -> None:
-        """See Expert."""
-        self._senders.forget_items(dead)
-
-    def forget_users(self, dead: Mask) -> None:
-        """Take them out of everybody's senders, and forget who came to them; see `Ties`."""
-        self._senders.forget_users(dead)
-
-    def state(self) -> State:
-        """See Expert."""
-        return self._senders.state()
-
-    def restore(self, state: State) -> None:
-        """See Expert."""
-        self._senders.restore(state)
 
 
 @kernel

@@ -12,7 +12,7 @@ expert is silent until the first was found far oftener.
 
 import numpy as np
 
-from models.base import Events, Mask, Queries, Rows
+from models.base import Events, Expert, Mask, Queries, Rows
 from models.tables import dead_rows, grown, padded
 from stream.kernels import kernel
 from stream.snapshots import State
@@ -116,6 +116,35 @@ class Ties:
         self._selves[gone[self._selves]] = 0
         self.earlier[gone[self.earlier]] = 0
         _take_out(gone, self.others, self.met_ms)
+
+
+class OfPeople(Expert):
+    """An expert whose whole state is ties.
+
+    Parameters
+    ----------
+    times_as_often, more
+        The proof that items are users; see `Ties`.
+    """
+
+    def __init__(self, times_as_often: float, more: int) -> None:
+        self._ties = Ties(times_as_often, more)
+
+    def forget_items(self, dead: Mask) -> None:
+        """See Expert."""
+        self._ties.forget_items(dead)
+
+    def forget_users(self, dead: Mask) -> None:
+        """Take them out of everybody's ties, and forget their own; see `Ties`."""
+        self._ties.forget_users(dead)
+
+    def state(self) -> State:
+        """See Expert."""
+        return self._ties.state()
+
+    def restore(self, state: State) -> None:
+        """See Expert."""
+        self._ties.restore(state)
 
 
 @kernel

@@ -1,13 +1,13 @@
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from models.base import Expert, Floats, Queries
 from models.experts.circle import Circle
+from tests.models.beings import asked, taught
 from tests.models.checks import CHECKS, Check, name_of
-from tests.models.tiny import each, log_features, query, sparse
+from tests.models.tiny import log_features, query, sparse
 
 MINUTE_S = 60
 
@@ -20,18 +20,6 @@ def sure() -> Circle:
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
 def test_contract(check: Check) -> None:
     check(sure)
-
-
-def taught(expert: Expert, stream: Sequence[tuple[int, int, int]]) -> Expert:
-    """Teach events whose users are the items of the same numbers."""
-    for events in each(stream):
-        expert.learn(replace(events, selves=events.before.users))
-    return expert
-
-
-def asked(queries: Queries) -> Queries:
-    """Queries of the users who are the items of the same numbers."""
-    return replace(queries, selves=queries.windows.users)
 
 
 def features(expert: Expert, queries: Queries, items: int = 5) -> Floats:
@@ -121,22 +109,6 @@ def test_the_proof_is_of_the_ten_best() -> None:
     for place, hits in ((10, 1), (11, 0)):
         expert = taught(Circle(), [*met, *strangers, (0, 24 - place, 6_000)])
         assert expert.state()["found"].tolist() == [hits, 0]
-
-
-def test_it_is_silent_where_users_and_items_only_share_numbers() -> None:
-    random = np.random.default_rng(3)
-    shop = [(int(user), int(item), n) for n, (user, item) in enumerate(random.integers(0, 12, (600, 2)))]
-    expert = taught(Circle(), shop)
-    assert expert.state()["found"].min() > 100
-    assert not speaks(expert)
-
-
-def test_nothing_is_kept_where_no_user_is_an_item() -> None:
-    expert = Circle()
-    for events in each([(0, 1, 0), (1, 0, 1)]):
-        expert.learn(events)
-        expert.learn(replace(events, selves=np.full(1, -1, np.int32)))
-    assert all(len(expert.state()[name]) == 0 for name in ("beings", "others", "met_ms", "selves"))
 
 
 def test_who_is_forgotten_leaves_the_circles_of_others() -> None:

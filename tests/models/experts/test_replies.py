@@ -1,13 +1,13 @@
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.base import Events, Expert, Floats, Queries
+from models.base import Expert, Floats, Queries
 from models.experts.replies import Replies
+from tests.models.beings import asked, taught
 from tests.models.checks import CHECKS, Check, name_of
-from tests.models.tiny import each, log_features, query, sparse
+from tests.models.tiny import log_features, query, sparse
 
 MINUTE_S = 60
 
@@ -20,23 +20,6 @@ def sure() -> Replies:
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
 def test_contract(check: Check) -> None:
     check(sure)
-
-
-def as_items(events: Events) -> Events:
-    """Events whose users are the items of the same numbers."""
-    return replace(events, selves=events.before.users)
-
-
-def taught(expert: Expert, stream: Sequence[tuple[int, int, int]]) -> Expert:
-    for events in each(stream):
-        expert.learn(as_items(events))
-    return expert
-
-
-def asked(queries: Queries, ahead: bool = False) -> Queries:
-    """Queries of the users who are the items of the same numbers."""
-    users = queries.windows.users
-    return replace(queries, selves=users, ahead=np.full(len(users), ahead))
 
 
 def features(expert: Expert, queries: Queries, column: str, items: int = 5) -> Floats:
@@ -109,24 +92,6 @@ def test_an_event_that_comes_late_makes_no_tie_older() -> None:
     )
 
 
-def test_rows_beyond_those_that_came_are_restored_too() -> None:
-    """9 only ever turned to himself: he is in the proof and nobody's sender."""
-    expert = taught(sure(), [(1, 0, 0), (9, 9, 1)])
-    second = sure()
-    second.restore(expert.state())
-    for one in (expert, second):
-        one.forget_items(np.arange(3) == 2)
-        one.forget_users(np.arange(10) == 9)
-        assert one.state()["earlier"].tolist()[:2] == [2, 0]
-    assert taught(second, [(9, 1, 2)]).state()["beings"].tolist() == [0, 1]
-
-
-def test_what_was_never_written_to_is_in_no_state() -> None:
-    state = taught(sure(), [(1, 100_000, 0)]).state()
-    assert state["others"].shape == (1, 16)
-    assert state["beings"].tolist() == [100_000]
-
-
 def test_sixteen_senders_are_kept() -> None:
     expert = taught(sure(), [(user, 0, user) for user in range(1, 20)])
     found = features(expert, asked(query([], now_s=20)), "replies", 20)
@@ -150,22 +115,6 @@ def test_it_speaks_once_items_are_seen_to_be_users() -> None:
     """After a hundred events each item is found among the user's senders, and not among those of another: 20 more."""
     assert not speaks(taught(Replies(), pairs_of_talkers(100 + 19)))
     assert speaks(taught(Replies(), pairs_of_talkers(100 + 20)))
-
-
-def test_it_is_silent_where_users_and_items_only_share_numbers() -> None:
-    random = np.random.default_rng(3)
-    shop = [(int(user), int(item), n) for n, (user, item) in enumerate(random.integers(0, 12, (600, 2)))]
-    expert = taught(Replies(), shop)
-    assert expert.state()["found"].min() > 100
-    assert not speaks(expert)
-
-
-def test_nothing_is_kept_where_no_user_is_an_item() -> None:
-    expert = Replies()
-    for events in each([(0, 1, 0), (1, 0, 1)]):
-        expert.learn(events)
-        expert.learn(replace(events, selves=np.full(1, -1, np.int32)))
-    assert all(len(expert.state()[name]) == 0 for name in ("beings", "others", "met_ms", "selves"))
 
 
 def test_who_is_forgotten_leaves_the_senders_of_others() -> None:
